@@ -1,0 +1,65 @@
+/** The error classes that every layer throws; one place formats them (format.ts). */
+import { errnoName, errnoText } from "./errno.ts";
+
+/** What an outer layer knows and an inner one does not: where in config.json, what to do about it. */
+export interface ErrorContext {
+  /** JSON pointer into config.json, such as `/mounts/0`. */
+  readonly field?: string;
+  /** What the reader can type or change; one sentence. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** Any failure that reg explains to its user. `code` is an errno name or an upper-case word of our own. */
+export class RegError extends Error {
+  readonly code: string;
+  readonly field?: string;
+  readonly hint?: string;
+
+  constructor(code: string, message: string, context: ErrorContext = {}) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.name = new.target.name;
+    this.code = code;
+    if (context.field !== undefined) this.field = context.field;
+    if (context.hint !== undefined) this.hint = context.hint;
+  }
+}
+
+/** A libc call returned -1. Message: `mount(2) proc on /proc: operation not permitted (EPERM)`. */
+export class SyscallError extends RegError {
+  readonly syscall: string;
+  readonly errno: number;
+
+  constructor(syscall: string, subject: string, errno: number, context: ErrorContext = {}) {
+    const name = errnoName(errno);
+    super(name, `${syscall} ${subject}: ${errnoText(errno)} (${name})`, context);
+    this.syscall = syscall;
+    this.errno = errno;
+  }
+}
+
+/** One fault in config.json: where, what was expected, what was found, what may have been meant. */
+export interface Fault {
+  /** JSON pointer; "" is the document itself. */
+  readonly pointer: string;
+  readonly expected: string;
+  readonly found: string;
+  readonly suggestion?: string;
+}
+
+/** config.json (or another validated document) has faults: all of them, not the first. */
+export class ConfigError extends RegError {
+  readonly faults: readonly Fault[];
+
+  constructor(message: string, faults: readonly Fault[], context: ErrorContext = {}) {
+    super("EINVAL", message, context);
+    this.faults = faults;
+  }
+}
+
+/** The command line is wrong; the reader wants `--help`. */
+export class UsageError extends RegError {
+  constructor(message: string, context: ErrorContext = {}) {
+    super("USAGE", message, context);
+  }
+}
