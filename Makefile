@@ -1,0 +1,80 @@
+# reg's build. `make` alone explains the targets.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+CFLAGS ?= -O2 -g
+TOOL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes
+
+TYPESCRIPT := $(shell find runtime oci-schemas native-shim conformance -name '*.ts')
+SCHEMAS := $(shell find oci-schemas -name '*.json')
+SHIM := $(shell find native-shim -type f)
+# Small C programs for tests and benchmarks: conformance/bench/floor.c becomes build/tools/floor.
+TOOL_SOURCES := $(shell find conformance -name '*.c')
+TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
+
+.DELETE_ON_ERROR:
+.PHONY: help setup build schemas tools test lint format peers bench demo install clean
+
+help: ## explain the targets
+	@echo "usage: make TARGET"
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1\t\2/p' Makefile | expand -t 14
+
+setup: ## install what is missing: Debian packages (as root) and node_modules
+	@sh .ci/setup
+
+build: build/reg ## build the static binary build/reg, and dist/ for Node
+
+schemas: build/.schemas ## make validators and types from oci-schemas/
+
+tools: $(TOOLS) ## build the C helpers of tests and benchmarks
+
+test: build tools ## run all tests; TESTS="lifecycle plan/" selects files by a part of their path
+	@node dist/conformance/run-tests.js $(TESTS)
+
+lint: node_modules/.installed ## check formatting, style and shell syntax
+	node_modules/.bin/biome check --config-path=.biome.json .
+	for script in $$(find .ci native-shim conformance -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +); do bash -n $$script || exit 1; done
+
+format: node_modules/.installed ## format the TypeScript sources
+	node_modules/.bin/biome check --config-path=.biome.json --write .
+
+peers: node_modules/.installed ## fetch newer crun and runc of Debian into build/peers
+	sh conformance/peers.sh
+
+bench: build tools ## compare with crun, runc and the C floor; ROUNDS=50 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
+	sh conformance/bench/bench.sh
+
+demo: ## from nothing to a container: set up, build, run, clean up
+	@sh conformance/demo.sh
+
+install: build ## install build/reg below PREFIX (default /usr/local), inside DESTDIR
+	install -D -m 0755 build/reg $(DESTDIR)$(PREFIX)/bin/reg
+
+clean: ## remove build/ and dist/
+	rm -rf build dist
+
+node_modules/.installed: package-lock.json
+	npm ci --no-fund --no-audit
+	touch $@
+
+build/.schemas: node_modules/.installed $(SCHEMAS) oci-schemas/build.ts
+	@mkdir -p build
+	node_modules/.bin/esbuild oci-schemas/build.ts --bundle --platform=node --format=esm --packages=external --log-level=warning --outfile=build/schemas.mjs
+	node build/schemas.mjs
+	touch $@
+
+dist/.built: node_modules/.installed build/.schemas $(TYPESCRIPT) tsconfig.json
+	node_modules/.bin/tsc
+	touch $@
+
+build/engine/lib/libquickjs.a: native-shim/fetch-engine.sh native-shim/fetch-debs.sh
+	sh native-shim/fetch-engine.sh
+	touch $@
+
+build/reg: dist/.built build/engine/lib/libquickjs.a $(SHIM)
+	sh native-shim/build.sh
+
+vpath %.c $(sort $(dir $(TOOL_SOURCES)))
+build/tools/%: %.c
+	@mkdir -p build/tools
+	$(CC) $(TOOL_CFLAGS) $(LDFLAGS) -o $@ $<
