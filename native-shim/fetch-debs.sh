@@ -1,7 +1,7 @@
 #!/bin/sh
 # Downloads packages of another Debian suite, without touching the machine's own package lists.
 #
-#   fetch-debs.sh SUITE DIRECTORY PACKAGE[=VERSION]...
+#   fetch-debs.sh [--with-dependencies] SUITE DIRECTORY PACKAGE[=VERSION]...
 #
 # Leaves the .deb files in DIRECTORY. The archive's address and key are those of the machine's own sources with the suite's name
 # replaced; lists and cache stand below build/apt/SUITE. apt checks the archive's signature and every file's digest. No root needed.
@@ -12,7 +12,12 @@ die() {
     exit 1
 }
 
-[ $# -ge 3 ] || die "usage: fetch-debs.sh SUITE DIRECTORY PACKAGE[=VERSION]..."
+dependencies=
+if [ "${1:-}" = --with-dependencies ]; then
+    dependencies=yes
+    shift
+fi
+[ $# -ge 3 ] || die "usage: fetch-debs.sh [--with-dependencies] SUITE DIRECTORY PACKAGE[=VERSION]..."
 suite=$1
 directory=$2
 shift 2
@@ -99,8 +104,20 @@ if [ -z "$fresh" ]; then
     apt_get update || complain "cannot read the package lists of Debian $suite"
     touch "$apt/updated"
 fi
-cd "$directory"
-if ! apt_get download "$@"; then
+
+# download PACKAGE...: with dependencies, apt installs into an empty machine, and stops after the downloads.
+download() {
+    if [ -n "$dependencies" ]; then
+        rm -f "$apt"/cache/archives/*.deb
+        apt_get install --yes --download-only --no-install-recommends "$@" &&
+            mv "$apt"/cache/archives/*.deb "$directory"
+    else
+        (cd "$directory" && apt_get download "$@")
+    fi
+}
+
+if ! download "$@"; then
     [ -n "$fresh" ] || complain "cannot download $* of Debian $suite"
-    apt_get update && apt_get download "$@" || complain "cannot download $* of Debian $suite"
+    apt_get update || complain "cannot read the package lists of Debian $suite"
+    download "$@" || complain "cannot download $* of Debian $suite"
 fi

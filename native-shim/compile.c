@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ * Build tool: compiles JavaScript modules to bytecode with the engine that will load them.
+ * Usage: compile OUTPUT-DIR ENTRY.js [MODULE.js ...]; writes one .bin a module and modules.S, the table of them all. */
+#include <quickjs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void fail(const char *what, const char *name) {
+    fprintf(stderr, "compile: %s %s\n", what, name);
+    exit(1);
+}
+
+static char *read_file(const char *path, size_t *size) {
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
+        fail("cannot read", path);
+    long length = ftell(file);
+    rewind(file);
+    char *text = malloc((size_t)length + 1);
+    if (text == NULL || fread(text, 1, (size_t)length, file) != (size_t)length)
+        fail("cannot read", path);
+    text[length] = '\0'; /* JS_Eval wants it */
+    fclose(file);
+    *size = (size_t)length;
+    return text;
+}
+
+/* Imports are resolved when the program runs; here a name is enough. */
+static int no_exports(JSContext *ctx, JSModuleDef *module) {
+    (void)ctx, (void)module;
+    return 0;
+}
+
+static JSModuleDef *load(JSContext *ctx, const char *name, void *opaque) {
+    (void)opaque;
+    return JS_NewCModule(ctx, name, no_exports);
+}
+
+static const char *base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+static void compile(const char *directory, const char *path, int strip) {
+    char output[4096];
+    size_t length, size;
+    JSRuntime *runtime = JS_NewRuntime();
+    JSContext *ctx = JS_NewContext(runtime);
+    JS_SetModuleLoaderFunc(runtime, NULL, load, NULL);
+    JS_SetStripInfo(runtime, strip);
+    char *text = read_file(path, &length);
+    JSValue module = JS_Eval(ctx, text, length, base_name(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    if (JS_IsException(module)) {
+        JSValue exception = JS_GetException(ctx);
+        fail(JS_ToCString(ctx, exception), path);
+    }
+    uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);
+    snprintf(output, sizeof output, "%s/%s.bin", directory, base_name(path));
+    FILE *file = fopen(output, "wb");
+    if (code == NULL || file == NULL || fwrite(code, 1, size, file) != size || fclose(file) != 0)
+        fail("cannot write", output);
+    free(text); /* the engine goes with the process */
+}
+
+int main(int argc, char **argv) {
+    char path[4096];
+    if (argc < 3)
+        fail("usage: compile OUTPUT-DIR", "ENTRY.js [MODULE.js ...]");
+    snprintf(path, sizeof path, "%s/modules.S", argv[1]);
+    FILE *table = fopen(path, "w");
+    if (table == NULL)
+        fail("cannot write", path);
+    fputs(".section .rodata\n", table);
+    for (int i = 2; i < argc; i++) {
+        /* The entry keeps its line table: import() finds the importing module's name there. */
+        compile(argv[1], argv[i], i == 2 ? JS_STRIP_SOURCE : JS_STRIP_SOURCE | JS_STRIP_DEBUG);
+        fprintf(table, "name%d: .asciz \"%s\"\n.balign 16\ncode%d: .incbin \"%s/%s.bin\"\nend%d:\n", i,
+                base_name(argv[i]), i, argv[1], base_name(argv[i]), i);
+    }
+    fputs(".section .data.rel.ro,\"aw\"\n.balign 8\n.globl modules\nmodules:\n", table);
+    for (int i = 2; i < argc; i++)
+        fprintf(table, ".quad name%d, code%d, end%d - code%d\n", i, i, i, i);
+    fprintf(table, ".section .rodata\n.balign 8\n.globl module_count\nmodule_count: .quad %d\n", argc - 2);
+    fputs(".section .note.GNU-stack,\"\",%progbits\n", table);
+    return fclose(table) == 0 ? 0 : 1;
+}

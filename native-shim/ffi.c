@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ * The FFI: a table of libc functions, callable from JavaScript. Each is called as long f(long x 6): on the ABIs that reg
+ * supports, integers and pointers travel in the same registers, and surplus arguments are ignored. */
+#include "shim.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { MAX_PARAMETERS = 6 };
+
+/* One function; `types` is its result and then its parameters, a letter each (see table.ts). */
+struct function {
+    const char *name;
+    void (*address)(void);
+    const char *types;
+};
+
+/* The table, generated from runtime/libc/table.ts. It declares each symbol without a prototype of its own. */
+#include "libc-table.h"
+
+static int saved_errno;
+
+/* Memory behind a Uint8Array or ArrayBuffer; NULL with a pending exception when it is neither. */
+static uint8_t *memory_of(JSContext *ctx, JSValueConst value, size_t *size) {
+    size_t offset, length, element, whole;
+    JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, &length, &element);
+    if (JS_IsException(buffer))
+        return NULL;
+    uint8_t *bytes = JS_GetArrayBuffer(ctx, &whole, buffer);
+    JS_FreeValue(ctx, buffer); /* the view keeps it alive */
+    if (size != NULL)
+        *size = length;
+    return bytes == NULL ? NULL : bytes + offset;
+}
+
+/* A string without NUL bytes, because the kernel would silently cut it there. */
+static const char *string_of(JSContext *ctx, JSValueConst value, const char *name) {
+    size_t length;
+    const char *text = JS_ToCStringLen(ctx, &length, value);
+    if (text != NULL && strlen(text) != length) {
+        JS_FreeCString(ctx, text);
+        JS_ThrowTypeError(ctx, "%s: string argument holds a NUL byte", name);
+        return NULL;
+    }
+    return text;
+}
+
+/* Turns one argument into a machine word. `borrowed` receives a string to free after the call. */
+static int to_word(JSContext *ctx, JSValueConst value, char type, const char *name, long *word,
+                   const char **borrowed) {
+    int64_t number;
+    if (type == 's' || type == 'p') {
+        if (JS_IsNull(value)) {
+            *word = 0;
+            return 0;
+        }
+        if (type == 's') {
+            if (!JS_IsString(value)) {
+                JS_ThrowTypeError(ctx, "%s: expected a string", name);
+                return -1;
+            }
+            *borrowed = string_of(ctx, value, name);
+            *word = (long)*borrowed;
+            return *borrowed == NULL ? -1 : 0;
+        }
+        if (!JS_IsNumber(value)) {
+            *word = (long)memory_of(ctx, value, NULL);
+            return *word == 0 && JS_HasException(ctx) ? -1 : 0;
+        }
+    }
+    if (!JS_IsNumber(value)) {
+        JS_ThrowTypeError(ctx, "%s: expected a number", name);
+        return -1;
+    }
+    if (JS_ToInt64(ctx, &number, value) < 0)
+        return -1;
+    *word = type == 'i' ? (long)(int)number : type == 'u' ? (long)(unsigned)number : (long)number;
+    return 0;
+}
+
+static JSValue to_value(JSContext *ctx, long result, char type) {
+    switch (type) {
+    case 'v':
+        return JS_UNDEFINED;
+    case 'i':
+        return JS_NewInt32(ctx, (int)result);
+    case 'u':
+        return JS_NewUint32(ctx, (unsigned)result);
+    case 'L':
+        return JS_NewFloat64(ctx, (double)(unsigned long)result);
+    default:
+        return JS_NewInt64(ctx, result);
+    }
+}
+
+static JSValue call(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv, int magic) {
+    const struct function *function = &functions[magic];
+    const char *parameters = function->types + 1;
+    const char *borrowed[MAX_PARAMETERS] = {NULL};
+    long words[MAX_PARAMETERS] = {0};
+    JSValue value = JS_EXCEPTION;
+    int i;
+    (void)self;
+    for (i = 0; parameters[i] != '\0'; i++) {
+        JSValueConst argument = i < argc ? argv[i] : JS_UNDEFINED;
+        if (to_word(ctx, argument, parameters[i], function->name, &words[i], &borrowed[i]) < 0)
+            goto done;
+    }
+    long (*address)(long, long, long, long, long, long) =
+        (long (*)(long, long, long, long, long, long))function->address;
+    long result = address(words[0], words[1], words[2], words[3], words[4], words[5]);
+    saved_errno = errno; /* before anything else of ours can make a system call */
+    value = to_value(ctx, result, function->types[0]);
+done:
+    for (i = 0; i < MAX_PARAMETERS; i++)
+        if (borrowed[i] != NULL)
+            JS_FreeCString(ctx, borrowed[i]);
+    return value;
+}
+
+static JSValue js_errno(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc, (void)argv;
+    return JS_NewInt32(ctx, saved_errno);
+}
+
+static JSValue js_address(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc;
+    uint8_t *bytes = memory_of(ctx, argv[0], NULL);
+    return bytes == NULL ? JS_EXCEPTION : JS_NewInt64(ctx, (int64_t)(intptr_t)bytes);
+}
+
+static JSValue js_encode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc;
+    size_t length;
+    const char *text = JS_ToCStringLen(ctx, &length, argv[0]);
+    if (text == NULL)
+        return JS_EXCEPTION;
+    JSValue buffer = JS_NewArrayBufferCopy(ctx, (const uint8_t *)text, length);
+    JS_FreeCString(ctx, text);
+    if (JS_IsException(buffer))
+        return buffer;
+    JSValue arguments[3] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
+    JSValue bytes = JS_NewTypedArray(ctx, 3, arguments, JS_TYPED_ARRAY_UINT8);
+    JS_FreeValue(ctx, buffer);
+    return bytes;
+}
+
+static JSValue js_decode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc;
+    size_t length;
+    uint8_t *bytes = memory_of(ctx, argv[0], &length);
+    return bytes == NULL ? JS_EXCEPTION : JS_NewStringLen(ctx, (const char *)bytes, length);
+}
+
+static const JSCFunctionListEntry members[] = {
+    JS_CFUNC_DEF("errno", 0, js_errno),
+    JS_CFUNC_DEF("address", 1, js_address),
+    JS_CFUNC_DEF("encode", 1, js_encode),
+    JS_CFUNC_DEF("decode", 1, js_decode),
+#if defined(__x86_64__)
+    JS_PROP_STRING_DEF("arch", "x64", JS_PROP_ENUMERABLE),
+#elif defined(__aarch64__)
+    JS_PROP_STRING_DEF("arch", "arm64", JS_PROP_ENUMERABLE),
+#else
+#error "reg knows the constants of x86-64 and arm64"
+#endif
+};
+
+static JSValue strings(JSContext *ctx, char **list) {
+    JSValue array = JS_NewArray(ctx);
+    for (uint32_t i = 0; list[i] != NULL; i++)
+        JS_SetPropertyUint32(ctx, array, i, JS_NewString(ctx, list[i]));
+    return array;
+}
+
+void ffi_install(JSContext *ctx, int argc, char **argv, char **environment) {
+    static JSCFunctionListEntry calls[FUNCTION_COUNT]; /* QuickJS makes each function when it is first read */
+    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
+        JSCFunctionListEntry entry = JS_CFUNC_MAGIC_DEF(functions[i].name, 0, call, (int16_t)i);
+        memcpy(&calls[i], &entry, sizeof entry);
+    }
+    JSValue global = JS_GetGlobalObject(ctx);
+    JSValue reg = JS_NewObject(ctx);
+    JSValue libc = JS_NewObject(ctx);
+    JS_SetPropertyFunctionList(ctx, libc, calls, FUNCTION_COUNT);
+    JS_SetPropertyFunctionList(ctx, reg, members, sizeof members / sizeof members[0]);
+    JS_SetPropertyStr(ctx, reg, "libc", libc);
+    JS_SetPropertyStr(ctx, reg, "args", strings(ctx, argc > 0 ? argv + 1 : argv));
+    JS_SetPropertyStr(ctx, reg, "environ", strings(ctx, environment));
+    JS_SetPropertyStr(ctx, global, "reg", reg);
+    JS_FreeValue(ctx, global);
+}

@@ -1,0 +1,74 @@
+/** The Node host: libc through ffi-napi and ref-napi. For development, tests and embedding. */
+import { createRequire } from "node:module";
+import type { CallsOf, Host, Pointer, Signature } from "./host.ts";
+
+interface Ffi {
+  Library(file: string | null, table: Record<string, Signature>): Record<string, (...args: unknown[]) => unknown>;
+  errno(): number;
+}
+interface Ref {
+  address(buffer: Buffer): number;
+  readPointer(buffer: Buffer, offset: number, length: number): Buffer;
+}
+
+const require = createRequire(import.meta.url);
+const ffi: Ffi = require("ffi-napi");
+const ref: Ref = require("ref-napi");
+
+let savedErrno = 0;
+
+/** ffi-napi takes a Buffer for a pointer; a number becomes one whose data pointer is that address. */
+function toBuffer(pointer: Pointer): Buffer | null {
+  if (pointer === null) return null;
+  if (typeof pointer === "number") {
+    const holder = Buffer.alloc(8);
+    holder.writeBigUInt64LE(BigInt.asUintN(64, BigInt(pointer)));
+    return ref.readPointer(holder, 0, 0);
+  }
+  return Buffer.from(pointer.buffer, pointer.byteOffset, pointer.byteLength);
+}
+
+function bindOne(name: string, signature: Signature): (...args: unknown[]) => unknown {
+  const [result, parameters] = signature;
+  const call = ffi.Library(null, { [name]: signature })[name];
+  if (call === undefined) throw new Error(`libc has no ${name}`);
+  const pointers = parameters.flatMap((type, index) => (type === "pointer" ? [index] : []));
+  const strings = parameters.flatMap((type, index) => (type === "string" ? [index] : []));
+  return (...args) => {
+    for (const index of pointers) args[index] = toBuffer(args[index] as Pointer);
+    for (const index of strings)
+      if (typeof args[index] === "string" && args[index].includes("\0"))
+        throw new TypeError(`${name}: string argument ${index} holds a NUL byte`);
+    const value = call(...args);
+    if (result === "pointer") return ref.address(value as Buffer);
+    // Beyond 2^53 ffi-napi gives a string; only (ulong) -1 gets there.
+    const number = result === "void" ? undefined : Number(value);
+    if (number === -1) savedErrno = ffi.errno();
+    return number;
+  };
+}
+
+export const host: Host = {
+  kind: "node",
+  arch: process.arch === "arm64" ? "arm64" : "x64",
+  args: process.argv.slice(2),
+  environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
+  bind<T extends Record<string, Signature>>(table: T): CallsOf<T> {
+    // A libffi call interface is costly to make: each function gets its own when it is first called.
+    const calls: Record<string, unknown> = {};
+    for (const [name, signature] of Object.entries(table))
+      Object.defineProperty(calls, name, {
+        configurable: true,
+        get() {
+          const value = bindOne(name, signature);
+          Object.defineProperty(calls, name, { value });
+          return value;
+        },
+      });
+    return calls as CallsOf<T>;
+  },
+  errno: () => savedErrno,
+  address: (memory) => ref.address(Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)),
+  encode: (text) => new Uint8Array(Buffer.from(text, "utf8")),
+  decode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
+};
