@@ -1,0 +1,243 @@
+/** Files by descriptor: open, read, write, make, remove. Every path may be relative to a directory descriptor. */
+import { host } from "#host";
+import { EAGAIN, EEXIST, EINTR, ENOENT } from "../errors/errno.ts";
+import { RegError, SyscallError } from "../errors/errors.ts";
+import { checked } from "./call.ts";
+import * as C from "./constants.ts";
+import { libc } from "./libc.ts";
+import { cString, Struct } from "./memory.ts";
+
+/** True when `error` is a failed system call with this errno. */
+export function isErrno(error: unknown, ...errnos: readonly number[]): error is SyscallError {
+  return error instanceof SyscallError && errnos.includes(error.errno);
+}
+
+/** openat(2) with O_CLOEXEC. Returns the descriptor. */
+export function open(path: string, flags: number, mode = 0, directory = C.AT_FDCWD): number {
+  return checked(libc.openat(directory, path, flags | C.O_CLOEXEC, mode), "openat(2)", path);
+}
+
+/**
+ * openat2(2) with O_CLOEXEC. `resolve` is the RESOLVE_* set. Retries EAGAIN, which a rename elsewhere on the machine
+ * can cause for RESOLVE_IN_ROOT. Linux 5.6.
+ */
+export function openat2(directory: number, path: string, flags: number, resolve: number, mode = 0): number {
+  const how = new Struct(24);
+  how
+    .setU64(0, flags | C.O_CLOEXEC)
+    .setU64(8, mode)
+    .setU64(16, resolve);
+  const name = cString(path);
+  for (let attempt = 0; ; attempt++) {
+    const fd = libc.syscall(C.SYS_openat2, directory, name, how.bytes, 24, 0);
+    if (fd === -1 && host.errno() === EAGAIN && attempt < 128) continue;
+    return checked(fd, "openat2(2)", path);
+  }
+}
+
+/** close(2). Errors are of no use to anyone and are ignored. */
+export function close(fd: number): void {
+  libc.close(fd);
+}
+
+/** Runs `use` with the descriptor and closes it whatever happens. */
+export function withFd<T>(fd: number, use: (fd: number) => T): T {
+  try {
+    return use(fd);
+  } finally {
+    close(fd);
+  }
+}
+
+/** read(2) into `buffer`, again after EINTR. Returns the number of bytes; 0 is the end. */
+export function read(fd: number, buffer: Uint8Array): number {
+  for (;;) {
+    const count = libc.read(fd, buffer, buffer.length);
+    if (count === -1 && host.errno() === EINTR) continue;
+    return checked(count, "read(2)", `descriptor ${fd}`);
+  }
+}
+
+/** Writes all of `bytes`. `subject` names the file in an error. */
+export function writeAll(fd: number, bytes: Uint8Array, subject = `descriptor ${fd}`): void {
+  let rest = bytes;
+  while (rest.length > 0) {
+    const count = libc.write(fd, rest, rest.length);
+    if (count === -1 && host.errno() === EINTR) continue;
+    rest = rest.subarray(checked(count, "write(2)", subject));
+  }
+}
+
+/** Everything that can be read from a descriptor. Throws RegError EFBIG beyond `limitBytes`. */
+export function readAll(fd: number, subject: string, limitBytes = 64 * 1024 * 1024): Uint8Array {
+  let buffer: Uint8Array = new Uint8Array(8192);
+  let length = 0;
+  for (;;) {
+    const count = read(fd, buffer.subarray(length));
+    if (count === 0) return buffer.subarray(0, length);
+    length += count;
+    if (length > limitBytes)
+      throw new RegError("EFBIG", `read ${subject}: larger than ${limitBytes / (1024 * 1024)} MiB`);
+    if (length < buffer.length) continue;
+    const larger = new Uint8Array(buffer.length * 4);
+    larger.set(buffer);
+    buffer = larger;
+  }
+}
+
+/** A whole file as text. Throws SyscallError, or RegError EFBIG beyond `limitBytes`. */
+export function readText(path: string, directory = C.AT_FDCWD, limitBytes?: number): string {
+  return withFd(open(path, C.O_RDONLY, 0, directory), (fd) => host.decode(readAll(fd, path, limitBytes)));
+}
+
+/** As readText; undefined when the file does not exist. */
+export function readTextIfExists(path: string, directory = C.AT_FDCWD): string | undefined {
+  try {
+    return readText(path, directory);
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return undefined;
+    throw error;
+  }
+}
+
+/** Writes text into a file that exists, in one write(2), as the kernel's files want it. */
+export function writeText(path: string, text: string, directory = C.AT_FDCWD): void {
+  withFd(open(path, C.O_WRONLY, 0, directory), (fd) => writeAll(fd, host.encode(text), path));
+}
+
+/** Makes or replaces a file so that readers see the old content or the new, never a part: O_EXCL beside it, then rename(2). */
+export function replaceFile(path: string, text: string, mode = 0o600, directory = C.AT_FDCWD): void {
+  const slash = path.lastIndexOf("/") + 1;
+  const temporary = `${path.slice(0, slash)}.${path.slice(slash)}.${libc.getpid()}`;
+  const fd = open(temporary, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode, directory);
+  try {
+    withFd(fd, () => writeAll(fd, host.encode(text), path));
+    checked(libc.renameat(directory, temporary, directory, path), "renameat(2)", path);
+  } catch (error) {
+    libc.unlinkat(directory, temporary, 0);
+    throw error;
+  }
+}
+
+/** mkdirat(2). */
+export function mkdir(path: string, mode: number, directory = C.AT_FDCWD): void {
+  checked(libc.mkdirat(directory, path, mode), "mkdirat(2)", path);
+}
+
+/** mkdirat(2); false when the directory was there. */
+export function mkdirIfMissing(path: string, mode: number, directory = C.AT_FDCWD): boolean {
+  if (libc.mkdirat(directory, path, mode) === 0) return true;
+  if (host.errno() === EEXIST) return false;
+  throw new SyscallError("mkdirat(2)", path, host.errno());
+}
+
+/** Makes a directory and its parents on the host, as mkdir -p. */
+export function mkdirAll(path: string, mode: number): void {
+  if (libc.mkdirat(C.AT_FDCWD, path, mode) === 0 || host.errno() === EEXIST) return;
+  if (host.errno() !== ENOENT) throw new SyscallError("mkdirat(2)", path, host.errno());
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (parent !== "") mkdirAll(parent, mode);
+  mkdirIfMissing(path, mode);
+}
+
+/** unlinkat(2) of a file; false when it was not there. */
+export function unlink(path: string, directory = C.AT_FDCWD): boolean {
+  if (libc.unlinkat(directory, path, 0) === 0) return true;
+  if (host.errno() === ENOENT) return false;
+  throw new SyscallError("unlinkat(2)", path, host.errno());
+}
+
+/** unlinkat(2) of an empty directory; false when it was not there. */
+export function rmdir(path: string, directory = C.AT_FDCWD): boolean {
+  if (libc.unlinkat(directory, path, C.AT_REMOVEDIR) === 0) return true;
+  if (host.errno() === ENOENT) return false;
+  throw new SyscallError("unlinkat(2)", path, host.errno());
+}
+
+/** readlinkat(2). */
+export function readLink(path: string, directory = C.AT_FDCWD): string {
+  const buffer = new Uint8Array(4096);
+  const length = checked(libc.readlinkat(directory, path, buffer, buffer.length), "readlinkat(2)", path);
+  return host.decode(buffer.subarray(0, length));
+}
+
+/** An entry of a directory; `type` is the S_IF* bits, 0 when the filesystem does not say. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly type: number;
+}
+
+/** The entries of an open directory, without "." and "..", in the kernel's order. */
+export function readDirectory(fd: number): DirectoryEntry[] {
+  const entries: DirectoryEntry[] = [];
+  const block = new Struct(32768);
+  for (;;) {
+    const length = checked(libc.getdents64(fd, block.bytes, block.bytes.length), "getdents64(2)", `descriptor ${fd}`);
+    if (length === 0) return entries;
+    for (let offset = 0; offset < length; offset += block.u16(offset + 16)) {
+      const start = offset + 19;
+      const name = host.decode(block.bytes.subarray(start, block.bytes.indexOf(0, start)));
+      if (name !== "." && name !== "..") entries.push({ name, type: block.u8(offset + 18) << 12 });
+    }
+  }
+}
+
+/** What statx(2) says of a file. */
+export interface FileStatus {
+  /** S_IF* bits. */
+  readonly type: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly sizeBytes: number;
+  readonly inode: number;
+  readonly links: number;
+  /** Device number of a device file. */
+  readonly rdevMajor: number;
+  readonly rdevMinor: number;
+  /** Device of the filesystem. */
+  readonly devMajor: number;
+  readonly devMinor: number;
+}
+
+const STATX_BASIC_STATS = 0x7ff;
+
+/** statx(2) without following a last symlink. An empty path is the descriptor itself. */
+export function stat(path: string, directory = C.AT_FDCWD, follow = false): FileStatus {
+  const buffer = new Struct(256);
+  const flags = (follow ? 0 : C.AT_SYMLINK_NOFOLLOW) | (path === "" ? C.AT_EMPTY_PATH : 0);
+  const subject = path === "" ? `descriptor ${directory}` : path;
+  checked(libc.statx(directory, path, flags, STATX_BASIC_STATS, buffer.bytes), "statx(2)", subject);
+  const mode = buffer.u16(28);
+  return {
+    type: mode & C.S_IFMT,
+    mode: mode & 0o7777,
+    uid: buffer.u32(20),
+    gid: buffer.u32(24),
+    sizeBytes: buffer.u64(40),
+    inode: buffer.u64(32),
+    links: buffer.u32(16),
+    rdevMajor: buffer.u32(128),
+    rdevMinor: buffer.u32(132),
+    devMajor: buffer.u32(136),
+    devMinor: buffer.u32(140),
+  };
+}
+
+/** As stat; undefined when there is no such file. */
+export function statIfExists(path: string, directory = C.AT_FDCWD, follow = false): FileStatus | undefined {
+  try {
+    return stat(path, directory, follow);
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return undefined;
+    throw error;
+  }
+}
+
+/** f_type of fstatfs(2): the filesystem's magic number. */
+export function filesystemType(fd: number): number {
+  const buffer = new Struct(120);
+  checked(libc.fstatfs(fd, buffer.bytes), "fstatfs(2)", `descriptor ${fd}`);
+  return buffer.u64(0);
+}
