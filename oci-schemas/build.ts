@@ -1,0 +1,157 @@
+/**
+ * Turns the schemas of this folder into runtime/oci/generated/: types.generated.ts, fast.generated.ts and
+ * full.generated.ts. Run by `make schemas`, before the rest compiles; nothing of ajv is left at run time.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { Ajv } from "ajv";
+import standaloneModule from "ajv/dist/standalone/index.js";
+import { transformSync } from "esbuild";
+import { compile } from "json-schema-to-typescript";
+import { dropErrors } from "./drop-errors.ts";
+
+type Json = null | boolean | number | string | Json[] | JsonObject;
+interface JsonObject {
+  [key: string]: Json;
+}
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+const output = join(root, "runtime", "oci", "generated");
+
+/** Root types: schema file -> name. Its $defs join one common table, so a name means the same everywhere. */
+const ROOTS = { config: "Config", reg: "Reg", state: "State", features: "Features" } as const;
+
+/** Validators: exported function -> the definition it checks. state and features are only printed, never read. */
+const VALIDATORS = { config: "Config", process: "Process", resources: "LinuxResources", reg: "Reg" } as const;
+
+const HEADER = "// Generated from oci-schemas/ by oci-schemas/build.ts. Do not edit.\n";
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A copy of `schema` in which `change` has replaced objects, innermost first. */
+function rewrite(schema: Json, change: (object: JsonObject) => JsonObject): Json {
+  if (Array.isArray(schema)) return schema.map((item) => rewrite(item, change));
+  if (!isObject(schema)) return schema;
+  const copy: JsonObject = {};
+  for (const [key, value] of Object.entries(schema)) copy[key] = rewrite(value, change);
+  return change(copy);
+}
+
+/** Name of the definition that a $ref of any of our files points to. */
+function refName(ref: string): string {
+  const [file = "", pointer] = ref.split("#/$defs/");
+  if (pointer !== undefined) return pointer;
+  const key = file.replace(".schema.json", "");
+  if (key in ROOTS) return ROOTS[key as keyof typeof ROOTS];
+  throw new Error(`no definition for $ref ${ref}`);
+}
+
+/** All definitions of all files in one table, with local references. */
+function readDefinitions(): JsonObject {
+  const definitions: JsonObject = {};
+  for (const [file, name] of Object.entries(ROOTS)) {
+    const text = readFileSync(join(root, "oci-schemas", `${file}.schema.json`), "utf8");
+    const { $schema, $id, $defs, title, ...body } = JSON.parse(text) as JsonObject;
+    Object.assign(definitions, isObject($defs) ? $defs : {}, { [name]: body });
+  }
+  return rewrite(definitions, (object) =>
+    typeof object.$ref === "string" ? { ...object, $ref: `#/$defs/${refName(object.$ref)}` } : object,
+  ) as JsonObject;
+}
+
+/** TypeScript for the definitions, every property and array readonly. */
+async function types(definitions: JsonObject): Promise<string> {
+  // A $ref beside a description would be inlined without its name, so each becomes its type's name.
+  const named = rewrite(definitions, ({ $ref, ...rest }) =>
+    typeof $ref === "string" ? { ...rest, tsType: refName($ref) } : rest,
+  ) as JsonObject;
+  const text = await compile(
+    { title: "Unused", type: "object", $defs: named } as Parameters<typeof compile>[0],
+    "Unused",
+    {
+      additionalProperties: false,
+      unreachableDefinitions: true,
+      bannerComment: "",
+      format: false,
+    },
+  );
+  const body = text
+    .replace(/export interface Unused \{\s*\}\n/, "")
+    .replace(
+      /\n \* *\n \* This interface was referenced by `Unused`'s JSON-Schema\n \* via the `definition` "\w+"\./g,
+      "",
+    )
+    .replace(/^(\w+\??|\[k: string\]): /gm, "readonly $1: ")
+    .replace(/([\w)]+|\([^()\n]*\))\[\]/g, "readonly $1[]");
+  return HEADER + body;
+}
+
+/** Only what decides validity: descriptions would end up in the code of the full variant, and an enum tells the type. */
+function bare(definitions: JsonObject): JsonObject {
+  return rewrite(definitions, (object) => {
+    const { description, type, ...rest } = object;
+    if (typeof description !== "string") return object;
+    return type === undefined || rest.enum !== undefined ? rest : { type, ...rest };
+  }) as JsonObject;
+}
+
+/** Standalone validators as one ES module without imports. */
+function validators(definitions: JsonObject, full: boolean): string {
+  const ajv = new Ajv({
+    allErrors: full,
+    verbose: full,
+    messages: false,
+    strict: true,
+    strictNumbers: full,
+    inlineRefs: false, // a call is the smaller code
+    code: { source: true, esm: true, lines: true, optimize: 2 },
+  });
+  ajv.addSchema({ $id: "bundle", $defs: bare(definitions) });
+  const exported: Record<string, string> = {};
+  for (const [name, definition] of Object.entries(VALIDATORS)) exported[name] = `bundle#/$defs/${definition}`;
+  const standalone = standaloneModule.default;
+  return standalone(ajv, exported);
+}
+
+const FULL_TYPES = `export interface Violation {
+  readonly instancePath: string;
+  readonly keyword: string;
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly schema: unknown;
+  readonly parentSchema: Readonly<Record<string, unknown>>;
+  readonly data: unknown;
+}
+export interface Validator {
+  (document: unknown): boolean;
+  readonly errors?: readonly Violation[] | null;
+}
+`;
+
+function write(name: string, text: string): void {
+  writeFileSync(join(output, name), text);
+  console.log(`runtime/oci/generated/${name} ${Buffer.byteLength(text)} bytes`);
+}
+
+/** Minified, and typed for the rest: the code itself is not for reading, and tsc need not check it. */
+function module(code: string, type: string, imports: string): string {
+  if (code.includes("require(")) throw new Error("a schema keyword needs ajv's run-time helpers; use another one");
+  const { code: small } = transformSync(code, { minify: true, treeShaking: true, format: "esm", target: "es2023" });
+  const bindings = /export\{([^}]*)\};?\s*$/.exec(small);
+  if (bindings === null) throw new Error("esbuild left no export list at the end");
+  const exports = (bindings[1] ?? "")
+    .split(",")
+    .map((pair) => pair.split(" as "))
+    .filter(([, name]) => name !== undefined && name in VALIDATORS)
+    .map(([local, name]) => `export const ${name}: ${type} = ${local};`);
+  return `${HEADER}// @ts-nocheck\n${imports}${small.slice(0, bindings.index)}\n${exports.join("\n")}\n`;
+}
+
+const definitions = readDefinitions();
+mkdirSync(output, { recursive: true });
+write("types.generated.ts", await types(definitions));
+const fast = dropErrors(validators(definitions, false));
+write("fast.generated.ts", module(fast, "(document: unknown) => boolean", ""));
+write("full.generated.ts", module(validators(definitions, true), "Validator", FULL_TYPES));

@@ -1,0 +1,39 @@
+/** From the text of a document to its typed value. */
+import type { Fault } from "../errors/errors.ts";
+import { check, checkProcess, checkResources } from "./check.ts";
+import type { Config, LinuxResources, Process } from "./config.ts";
+import * as valid from "./generated/fast.generated.ts";
+import { type DocumentKind, fitsSchema, InvalidDocument } from "./validate.ts";
+
+/** config.json. Throws InvalidDocument; `file` is how the reader knows the document. */
+export function parseConfig(text: string, file: string): Config {
+  return parse("config", valid.config, text, file, check);
+}
+
+/** The process that `exec --process` reads. Throws InvalidDocument. */
+export function parseProcess(text: string, file: string): Process {
+  return parse("process", valid.process, text, file, checkProcess);
+}
+
+/** The limits that `update --resources` reads. Throws InvalidDocument. */
+export function parseResources(text: string, file: string): LinuxResources {
+  return parse("resources", valid.resources, text, file, checkResources);
+}
+
+function parse<Value>(
+  kind: DocumentKind,
+  text: string,
+  file: string,
+  rules: (value: Value) => readonly Fault[],
+): Value {
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch {
+    throw new InvalidDocument(kind, text, file); // the engines' own messages differ, json-location.ts finds the place
+  }
+  if (!fitsSchema(isValid, document)) throw new InvalidDocument(kind, text, file);
+  const value = document as Value;
+  if (rules(value).length > 0) throw new InvalidDocument(kind, text, file);
+  return value;
+}
