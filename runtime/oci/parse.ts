@@ -22,6 +22,7 @@ export function parseResources(text: string, file: string): LinuxResources {
 
 function parse<Value>(
   kind: DocumentKind,
+  isValid: (document: unknown) => boolean,
   text: string,
   file: string,
   rules: (value: Value) => readonly Fault[],
@@ -30,7 +31,7 @@ function parse<Value>(
   try {
     document = JSON.parse(text);
   } catch {
-    throw new InvalidDocument(kind, text, file); // the engines' own messages differ, json-location.ts finds the place
+    throw new InvalidDocument(kind, text, file); // the engines' own messages differ; json-location.ts finds the place
   }
   if (!fitsSchema(isValid, document)) throw new InvalidDocument(kind, text, file);
   const value = document as Value;
