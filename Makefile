@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 CFLAGS ?= -O2 -g
-TOOL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes
+TOOL_CFLAGS = $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -static
 
 TYPESCRIPT := $(shell find runtime oci-schemas native-shim conformance -name '*.ts')
 SCHEMAS := $(shell find oci-schemas -name '*.json')
@@ -41,7 +41,7 @@ format: node_modules/.installed ## format the TypeScript sources
 peers: node_modules/.installed ## fetch newer crun and runc of Debian into build/peers
 	sh conformance/peers.sh
 
-bench: build tools ## compare with crun, runc and the C floor; ROUNDS=50 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
+bench: build tools ## compare with crun, runc and the C floor; ROUNDS=30 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
 	sh conformance/bench/bench.sh
 
 demo: ## from nothing to a container: set up, build, run, clean up
@@ -53,14 +53,15 @@ install: build ## install build/reg below PREFIX (default /usr/local), inside DE
 clean: ## remove build/ and dist/
 	rm -rf build dist
 
+# `npm ci` refuses a lock file whose optional packages for other platforms a registry does not have; `npm install` leaves them out.
 node_modules/.installed: package-lock.json
-	npm ci --no-fund --no-audit
+	npm ci --no-fund --no-audit --loglevel=error >/dev/null 2>&1 || npm install --no-save --no-fund --no-audit --loglevel=error
 	touch $@
 
-build/.schemas: node_modules/.installed $(SCHEMAS) oci-schemas/build.ts
+build/.schemas: node_modules/.installed $(SCHEMAS) $(wildcard oci-schemas/*.ts)
 	@mkdir -p build
-	node_modules/.bin/esbuild oci-schemas/build.ts --bundle --platform=node --format=esm --packages=external --log-level=warning --outfile=build/schemas.mjs
-	node build/schemas.mjs
+	node_modules/.bin/tsc -p oci-schemas
+	node dist/oci-schemas/build.js
 	touch $@
 
 dist/.built: node_modules/.installed build/.schemas $(TYPESCRIPT) tsconfig.json
