@@ -130,6 +130,29 @@ export interface Validator {
 }
 `;
 
+/** For names that are close to a known one: definition -> property -> its kind, `[]` for lists and `{}` for maps of it. */
+function names(definitions: JsonObject): string {
+  const kind = (schema: Json | undefined): string => {
+    if (!isObject(schema)) return "";
+    if (typeof schema.$ref === "string") {
+      const target = refName(schema.$ref);
+      const definition = definitions[target];
+      return isObject(definition) && isObject(definition.properties) ? target : "";
+    }
+    const list = kind(schema.items);
+    const map = kind(schema.additionalProperties);
+    return list !== "" ? `[]${list}` : map !== "" ? `{}${map}` : "";
+  };
+  const table: Record<string, Record<string, string>> = {};
+  for (const [name, definition] of Object.entries(definitions)) {
+    if (!isObject(definition) || !isObject(definition.properties)) continue;
+    if (/^(Features|State)/.test(name)) continue;
+    table[name] = Object.fromEntries(Object.entries(definition.properties).map(([key, value]) => [key, kind(value)]));
+  }
+  const type = "Readonly<Record<string, Readonly<Record<string, string>>>>";
+  return `${HEADER}export const NAMES: ${type} = ${JSON.stringify(table)};\n`;
+}
+
 function write(name: string, text: string): void {
   writeFileSync(join(output, name), text);
   console.log(`runtime/oci/generated/${name} ${Buffer.byteLength(text)} bytes`);
@@ -155,3 +178,4 @@ write("types.generated.ts", await types(definitions));
 const fast = dropErrors(validators(definitions, false));
 write("fast.generated.ts", module(fast, "(document: unknown) => boolean", ""));
 write("full.generated.ts", module(validators(definitions, true), "Validator", FULL_TYPES));
+write("names.generated.ts", names(definitions));
