@@ -15,6 +15,7 @@ export const LIBC = {
   lseek: ["long", ["int", "long", "int"]],
   statx: ["int", ["int", "string", "int", "uint", "pointer"]],
   fstatfs: ["int", ["int", "pointer"]],
+  statfs: ["int", ["string", "pointer"]],
   mkdirat: ["int", ["int", "string", "uint"]],
   mknodat: ["int", ["int", "string", "uint", "ulong"]],
   unlinkat: ["int", ["int", "string", "int"]],

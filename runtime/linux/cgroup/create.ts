@@ -1,0 +1,119 @@
+/** Makes a container's cgroup directories ready to be joined. Whatever fails, only what was there before stays. */
+import { host } from "#host";
+import { EACCES, EEXIST, ENOENT, EPERM, EROFS } from "../../errors/errno.ts";
+import { RegError, SyscallError } from "../../errors/errors.ts";
+import * as C from "../../libc/constants.ts";
+import { isErrno } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
+import { readControl, tryWriteControl, writeControl } from "./file.ts";
+import { isFrozen } from "./freezer.ts";
+import { listPids } from "./processes.ts";
+import type { CgroupPlan, CgroupState } from "./types.ts";
+import { applyWrites } from "./write.ts";
+
+const FIELD = "/linux/cgroupsPath";
+
+/**
+ * Makes the directories of `state.paths`, copies the parents' cpuset down (v1), enables controllers (v2) and does the
+ * plan's early writes. False when the caller may not, and the plan says that this does not matter. `started`: the
+ * container's process is in some of them already, as systemd put it there.
+ */
+export function makeCgroups(plan: CgroupPlan, state: CgroupState, started = false): boolean {
+  const made: string[] = [];
+  try {
+    let existed = false;
+    for (const name in state.paths) {
+      const path = state.paths[name] ?? "";
+      const mountpoint = plan.mountpoints[name] ?? "";
+      const from = made.length;
+      const fresh = makeDirectory(path, mountpoint, made);
+      if (!fresh) existed = true;
+      if (name === "") enableControllers(mountpoint, path);
+      else if (name === "cpuset" || name.includes("cpuset,") || name.includes(",cpuset"))
+        inheritCpuset(fresh ? made.slice(from) : [path]);
+    }
+    if (existed && !started) refuseInUse(state);
+    if (plan.early.length > 0) applyWrites(state, plan.early);
+    return true;
+  } catch (error) {
+    while (made.length > 0) libc.unlinkat(C.AT_FDCWD, made.pop() ?? "", C.AT_REMOVEDIR);
+    if (!isErrno(error, EACCES, EPERM, EROFS)) throw error;
+    if (plan.optional) return false;
+    throw new SyscallError(
+      error.syscall,
+      error.message.slice(error.syscall.length + 1, error.message.lastIndexOf(": ")),
+      error.errno,
+      {
+        field: error.field ?? FIELD,
+        hint: "the cgroup can not be made here: run as root, give a cgroupsPath below a delegated cgroup, or let systemd delegate one (--systemd-cgroup)",
+      },
+    );
+  }
+}
+
+/** mkdir with parents, noting what was made, top first. False when the directory was there. */
+function makeDirectory(path: string, mountpoint: string, made: string[]): boolean {
+  if (libc.mkdirat(C.AT_FDCWD, path, 0o755) === 0) {
+    made.push(path);
+    return true;
+  }
+  const errno = host.errno();
+  if (errno === EEXIST) return false;
+  const parent = path.slice(0, path.lastIndexOf("/"));
+  if (errno !== ENOENT || parent.length < mountpoint.length) throw new SyscallError("mkdirat(2)", path, errno);
+  makeDirectory(parent, mountpoint, made);
+  return makeDirectory(path, mountpoint, made);
+}
+
+/** A v1 cpuset begins empty and can not be joined until it has CPUs and memory nodes: each takes its parent's. */
+function inheritCpuset(directories: readonly string[]): void {
+  for (const file of ["cpuset.cpus", "cpuset.mems"]) {
+    let value: string | undefined;
+    for (const directory of directories) {
+      // One that was there before may have its own. All others were made just now, each below the one before.
+      if (directories.length === 1 && value === undefined) {
+        const present = readControl(`${directory}/${file}`);
+        if (present !== undefined && present !== "") continue;
+      }
+      value ??= readControl(`${directory.slice(0, directory.lastIndexOf("/"))}/${file}`);
+      if (value) writeControl(`${directory}/${file}`, value, { field: FIELD });
+    }
+  }
+}
+
+/**
+ * Enables every controller of the hierarchy for the cgroup, as far as the caller may: a limit whose controller stays
+ * off is reported when it is written. Two small reads when they are on already; writing subtree_control is slow.
+ */
+function enableControllers(mountpoint: string, path: string): void {
+  const available = readControl(`${mountpoint}/cgroup.controllers`);
+  if (available === undefined || available === readControl(`${path}/cgroup.controllers`)) return;
+  for (let end = mountpoint.length; end >= 0 && end < path.length; end = path.indexOf("/", end + 1)) {
+    const parent = path.slice(0, end);
+    const enabled = (readControl(`${parent}/cgroup.subtree_control`) ?? "").split(" ");
+    const missing = (readControl(`${parent}/cgroup.controllers`) ?? "")
+      .split(" ")
+      .filter((name) => name !== "" && !enabled.includes(name))
+      .map((name) => `+${name}`);
+    const file = `${parent}/cgroup.subtree_control`;
+    // All or nothing for the kernel; one that can not be enabled must not cost the others.
+    if (missing.length === 0 || tryWriteControl(file, host.encode(missing.join(" "))) === 0) continue;
+    if (missing.length > 1) for (const name of missing) tryWriteControl(file, host.encode(name));
+  }
+}
+
+/** A cgroup that was there before may be used only when it is empty and not frozen: it is removed with the container. */
+function refuseInUse(state: CgroupState): void {
+  const path = state.paths[""] ?? state.paths.devices ?? Object.values(state.paths)[0] ?? "";
+  const count = listPids(path, true).length;
+  if (count > 0)
+    throw new RegError("EBUSY", `container's cgroup is not empty: ${count} process(es) found`, {
+      field: FIELD,
+      hint: `another container uses ${path}: give this one a cgroupsPath of its own`,
+    });
+  if (isFrozen(state))
+    throw new RegError("EBUSY", "container's cgroup unexpectedly frozen", {
+      field: FIELD,
+      hint: `thaw or remove ${path}`,
+    });
+}

@@ -1,0 +1,67 @@
+/**
+ * Plans a container's cgroup: config.json and facts about the host become directories to make and files to write. Pure.
+ * Source: runtime-spec config-linux.md "Cgroups Path" and "Control groups".
+ */
+import type { CgroupHost } from "../../../linux/cgroup/host.ts";
+import type { CgroupDriver, CgroupLimits, CgroupPlan, FileWrite } from "../../../linux/cgroup/types.ts";
+import type { Config, LinuxResources } from "../../config.ts";
+import { planPaths } from "./paths.ts";
+import * as v1 from "./v1/plan.ts";
+import * as v2 from "./v2/plan.ts";
+
+export type { CgroupHost } from "../../../linux/cgroup/host.ts";
+export type { CgroupLimits, CgroupPlan, FileWrite } from "../../../linux/cgroup/types.ts";
+
+/** What the command line says about cgroups. */
+export interface CgroupRequest {
+  /** The container's id. */
+  readonly id: string;
+  /** From --systemd-cgroup and --cgroup-manager. */
+  readonly cgroupManager: CgroupDriver;
+  /** The caller is not root of the initial user namespace. */
+  readonly rootless: boolean;
+}
+
+/** True when the plan needs `own` of the host's facts: pass it to detectCgroups. */
+export function needsOwnCgroups(config: Config, request: CgroupRequest): boolean {
+  if (request.cgroupManager !== "cgroupfs") return request.cgroupManager === "systemd";
+  const path = config.linux?.cgroupsPath ?? "";
+  return path === "" ? request.rootless : !path.startsWith("/");
+}
+
+/** The cgroup of a new container. Throws ConfigError for limits that this host's cgroup version can not express. */
+export function planCgroup(config: Config, request: CgroupRequest, host: CgroupHost): CgroupPlan {
+  const version = host.mode === "v2" ? 2 : 1;
+  const asked = config.linux?.cgroupsPath ?? "";
+  const base = { version, optional: request.rootless && asked === "", devicesOptional: request.rootless } as const;
+  if (request.cgroupManager === "disabled")
+    return { ...base, driver: "disabled", paths: {}, mountpoints: {}, early: [], writes: [] };
+  const mountpoints: Record<string, string> = {};
+  for (const { name, mountpoint } of host.hierarchies) mountpoints[name] = mountpoint;
+  const path = asked !== "" ? asked : request.rootless ? request.id : `/${request.id}`;
+  return {
+    ...base,
+    driver: "cgroupfs",
+    paths: planPaths(path, host),
+    mountpoints,
+    ...planLimits(config.linux?.resources ?? {}, host.mode, true),
+  };
+}
+
+/**
+ * The writes for a set of resources. `devices`: whether device rules are among them; an update leaves them alone, and a
+ * new container has the default rules even when config.json has none.
+ */
+function planLimits(
+  resources: LinuxResources,
+  mode: CgroupHost["mode"],
+  devices: boolean,
+): CgroupLimits & { readonly early: readonly FileWrite[] } {
+  return mode === "v2" ? v2.planResources(resources, devices) : v1.planResources(resources, devices);
+}
+
+/** What `update` changes: everything that `resources` names, apart from devices. */
+export function planUpdate(resources: LinuxResources, mode: CgroupHost["mode"]): CgroupLimits {
+  const { early, writes } = planLimits(resources, mode, false);
+  return { writes: [...early, ...writes] };
+}
