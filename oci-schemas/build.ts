@@ -1,6 +1,6 @@
 /**
- * Turns the schemas of this folder into runtime/oci/generated/: types.generated.ts, fast.generated.ts and
- * full.generated.ts. Run by `make schemas`, before the rest compiles; nothing of ajv is left at run time.
+ * Turns the schemas of this folder into runtime/oci/generated/: types, the names of properties, and the fast and the
+ * full validators. Run by `make schemas`, before the rest compiles; nothing of ajv is left at run time.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -22,8 +22,8 @@ const output = join(root, "runtime", "oci", "generated");
 /** Root types: schema file -> name. Its $defs join one common table, so a name means the same everywhere. */
 const ROOTS = { config: "Config", reg: "Reg", state: "State", features: "Features" } as const;
 
-/** Validators: exported function -> the definition it checks. state and features are only printed, never read. */
-const VALIDATORS = { config: "Config", process: "Process", resources: "LinuxResources", reg: "Reg" } as const;
+/** Documents that are read and so validated; each is a schema file and an exported function. */
+const VALIDATED = ["config", "process", "resources", "reg"] as const;
 
 const HEADER = "// Generated from oci-schemas/ by oci-schemas/build.ts. Do not edit.\n";
 
@@ -49,12 +49,15 @@ function refName(ref: string): string {
   throw new Error(`no definition for $ref ${ref}`);
 }
 
+function readSchema(name: string): JsonObject {
+  return JSON.parse(readFileSync(join(root, "oci-schemas", `${name}.schema.json`), "utf8")) as JsonObject;
+}
+
 /** All definitions of all files in one table, with local references. */
 function readDefinitions(): JsonObject {
   const definitions: JsonObject = {};
   for (const [file, name] of Object.entries(ROOTS)) {
-    const text = readFileSync(join(root, "oci-schemas", `${file}.schema.json`), "utf8");
-    const { $schema, $id, $defs, title, ...body } = JSON.parse(text) as JsonObject;
+    const { $schema, $id, $defs, title, ...body } = readSchema(file);
     Object.assign(definitions, isObject($defs) ? $defs : {}, { [name]: body });
   }
   return rewrite(definitions, (object) =>
@@ -111,7 +114,10 @@ function validators(definitions: JsonObject, full: boolean): string {
   });
   ajv.addSchema({ $id: "bundle", $defs: bare(definitions) });
   const exported: Record<string, string> = {};
-  for (const [name, definition] of Object.entries(VALIDATORS)) exported[name] = `bundle#/$defs/${definition}`;
+  for (const name of VALIDATED) {
+    const { $ref } = readSchema(name);
+    exported[name] = `bundle#/$defs/${refName(typeof $ref === "string" ? $ref : `${name}.schema.json`)}`;
+  }
   const standalone = standaloneModule.default;
   return standalone(ajv, exported);
 }
@@ -167,7 +173,7 @@ function module(code: string, type: string, imports: string): string {
   const exports = (bindings[1] ?? "")
     .split(",")
     .map((pair) => pair.split(" as "))
-    .filter(([, name]) => name !== undefined && name in VALIDATORS)
+    .filter(([, name]) => VALIDATED.some((validated) => validated === name))
     .map(([local, name]) => `export const ${name}: ${type} = ${local};`);
   return `${HEADER}// @ts-nocheck\n${imports}${small.slice(0, bindings.index)}\n${exports.join("\n")}\n`;
 }
