@@ -13,7 +13,8 @@ export interface ErrorContext {
 /** Any failure that reg explains to its user. `code` is an errno name or an upper-case word of our own. */
 export class RegError extends Error {
   readonly code: string;
-  readonly field?: string;
+  /** Filled in by the layer that knows which entry of config.json was at work; see `at`. */
+  field?: string;
   readonly hint?: string;
 
   constructor(code: string, message: string, context: ErrorContext = {}) {
@@ -61,5 +62,38 @@ export class ConfigError extends RegError {
 export class UsageError extends RegError {
   constructor(message: string, context: ErrorContext = {}) {
     super("USAGE", message, context);
+  }
+}
+
+/** An error as data, to cross a process boundary. */
+export interface ErrorData {
+  readonly code: string;
+  readonly message: string;
+  readonly field?: string;
+  readonly hint?: string;
+}
+
+/** The error as data; a defect of reg (not a RegError) keeps its stack in the message. */
+export function toErrorData(error: unknown): ErrorData {
+  if (!(error instanceof RegError)) {
+    const text = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
+    return { code: "INTERNAL", message: `internal error: ${text}` };
+  }
+  const { code, message, field, hint } = error;
+  return { code, message, ...(field === undefined ? {} : { field }), ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The error that data describes: a failure in init reads like a local one. */
+export function fromErrorData(data: ErrorData): RegError {
+  return new RegError(data.code, data.message, data);
+}
+
+/** Runs `action`; an error that leaves it without a field gets this one. */
+export function at<T>(field: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof RegError && error.field === undefined) error.field = field;
+    throw error;
   }
 }

@@ -31,6 +31,8 @@ export interface Host {
   readonly kind: "native" | "node";
   /** The machine's name as uname(2) and Node agree on it. */
   readonly arch: "x64" | "arm64";
+  /** The native binary, which the Node host starts as init. */
+  readonly initBinary?: string;
   /** Command-line arguments after the program's name. */
   readonly args: readonly string[];
   /** The environment, as `NAME=value`. */

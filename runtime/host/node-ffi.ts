@@ -1,5 +1,6 @@
 /** The Node host: libc through ffi-napi and ref-napi. For development, tests and embedding. */
 import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 import type { CallsOf, Host, Pointer, Signature } from "./host.ts";
 
 interface Ffi {
@@ -51,6 +52,7 @@ function bindOne(name: string, signature: Signature): (...args: unknown[]) => un
 export const host: Host = {
   kind: "node",
   arch: process.arch === "arm64" ? "arm64" : "x64",
+  initBinary: process.env["REG_NATIVE"] ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
   args: process.argv.slice(2),
   environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
   bind<T extends Record<string, Signature>>(table: T): CallsOf<T> {

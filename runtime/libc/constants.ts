@@ -190,3 +190,6 @@ export const SYS_close_range = 436;
 export const SYS_openat2 = 437;
 export const SYS_pidfd_getfd = 438;
 export const SYS_mount_setattr = 442;
+
+/** (uid_t) -1 and (gid_t) -1: leave as it is. */
+export const UNCHANGED = 0xffffffff;

@@ -28,6 +28,7 @@ export const LIBC = {
   fchmodat: ["int", ["int", "string", "uint", "int"]],
   fchown: ["int", ["int", "uint", "uint"]],
   fchownat: ["int", ["int", "string", "uint", "uint", "int"]],
+  memfd_create: ["int", ["string", "uint"]],
   ftruncate: ["int", ["int", "long"]],
   fsync: ["int", ["int"]],
   flock: ["int", ["int", "int"]],

@@ -7,11 +7,12 @@
  *   state                                   what state.json keeps; openCgroup(state) finds the cgroup again
  */
 import { host } from "#host";
-import { EBUSY, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ESRCH } from "../../errors/errno.ts";
-import { RegError, SyscallError } from "../../errors/errors.ts";
+import { EACCES, EBUSY, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ESRCH } from "../../errors/errno.ts";
+import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { open } from "../../libc/file.ts";
+import { isErrno, open, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
+import { setDeviceProgram } from "../bpf.ts";
 import { makeCgroups } from "./create.ts";
 import { removeCgroup } from "./destroy.ts";
 import { tryWriteControl } from "./file.ts";
@@ -131,6 +132,16 @@ export class Cgroup {
     if (limits.properties !== undefined && limits.properties.length > 0 && unit !== undefined)
       this.#systemd?.setProperties(unit, user === true, limits.properties);
     applyWrites(this.state, limits.writes);
+    const { deviceProgram } = limits;
+    const path = this.state.paths[""];
+    if (deviceProgram === undefined || path === undefined) return;
+    try {
+      at("/linux/resources/devices", () =>
+        withFd(open(path, C.O_RDONLY | C.O_DIRECTORY), (fd) => setDeviceProgram(fd, deviceProgram)),
+      );
+    } catch (error) {
+      if (limits.devicesOptional !== true || !isErrno(error, EPERM, EACCES)) throw error;
+    }
   }
 
   /** The hierarchy to ask about processes; undefined without a cgroup. */

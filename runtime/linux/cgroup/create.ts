@@ -1,6 +1,6 @@
 /** Makes a container's cgroup directories ready to be joined. Whatever fails, only what was there before stays. */
 import { host } from "#host";
-import { EACCES, EEXIST, ENOENT, EPERM, EROFS } from "../../errors/errno.ts";
+import { EACCES, EAGAIN, EEXIST, ENOENT, EPERM, EROFS } from "../../errors/errno.ts";
 import { RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { isErrno } from "../../libc/file.ts";
@@ -37,17 +37,9 @@ export function makeCgroups(plan: CgroupPlan, state: CgroupState, started = fals
     return true;
   } catch (error) {
     while (made.length > 0) libc.unlinkat(C.AT_FDCWD, made.pop() ?? "", C.AT_REMOVEDIR);
-    if (!isErrno(error, EACCES, EPERM, EROFS)) throw error;
-    if (plan.optional) return false;
-    throw new SyscallError(
-      error.syscall,
-      error.message.slice(error.syscall.length + 1, error.message.lastIndexOf(": ")),
-      error.errno,
-      {
-        field: error.field ?? FIELD,
-        hint: "the cgroup can not be made here: run as root, give a cgroupsPath below a delegated cgroup, or let systemd delegate one (--systemd-cgroup)",
-      },
-    );
+    // A limit that the container was to have from the start can not be left out without a word.
+    if (plan.optional && plan.early.length === 0 && isErrno(error, EACCES, EPERM, EROFS)) return false;
+    throw error;
   }
 }
 
@@ -60,9 +52,19 @@ function makeDirectory(path: string, mountpoint: string, made: string[]): boolea
   const errno = host.errno();
   if (errno === EEXIST) return false;
   const parent = path.slice(0, path.lastIndexOf("/"));
-  if (errno !== ENOENT || parent.length < mountpoint.length) throw new SyscallError("mkdirat(2)", path, errno);
+  if (errno !== ENOENT || parent.length < mountpoint.length) throw notMade(path, errno);
   makeDirectory(parent, mountpoint, made);
   return makeDirectory(path, mountpoint, made);
+}
+
+function notMade(path: string, errno: number): SyscallError {
+  const hint =
+    errno === EACCES || errno === EPERM || errno === EROFS
+      ? "run as root, give a cgroupsPath below a delegated cgroup, or let systemd delegate one (--systemd-cgroup)"
+      : errno === EAGAIN
+        ? "a cgroup above has reached cgroup.max.descendants or cgroup.max.depth"
+        : undefined;
+  return new SyscallError("mkdirat(2)", path, errno, { field: FIELD, ...(hint === undefined ? {} : { hint }) });
 }
 
 /** A v1 cpuset begins empty and can not be joined until it has CPUs and memory nodes: each takes its parent's. */

@@ -13,7 +13,7 @@ export interface FileWrite {
    * old limit of memory and swap: then it is written again at the end.
    */
   readonly retry?: true;
-  /** When the file does not exist: nothing, or this instead. */
+  /** When the file does not exist: this instead; "skip": nothing, and the same when the kernel does not permit the write. */
   readonly otherwise?: "skip" | FileWrite;
   /** A file with a number that `value` must not be below, such as memory.current. */
   readonly notBelow?: string;
@@ -44,6 +44,8 @@ export interface CgroupLimits {
   readonly writes: readonly FileWrite[];
   /** cgroup v2: the eBPF program that decides about device access. */
   readonly deviceProgram?: Uint8Array;
+  /** Not to be allowed to attach it is no error: the caller is not root, and has no devices to give away. */
+  readonly devicesOptional?: boolean;
   /** The systemd driver's properties. */
   readonly properties?: readonly UnitProperty[];
 }
@@ -71,7 +73,5 @@ export interface CgroupPlan extends CgroupLimits {
   readonly early: readonly FileWrite[];
   /** Nobody asked for this cgroup and the caller is not root: without permission, the container goes without. */
   readonly optional: boolean;
-  /** Failing to load the device program is not an error: the caller is not root and could not give access anyway. */
-  readonly devicesOptional: boolean;
   readonly unit?: UnitPlan;
 }

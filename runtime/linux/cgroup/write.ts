@@ -51,9 +51,9 @@ export function applyWrites(state: CgroupState, writes: readonly FileWrite[]): v
     if (write.notBelow !== undefined) refuseBelow(write, `${directory}/${write.notBelow}`);
     const errno = put(path, write.value);
     if (errno === 0) return;
-    if (errno === ENOENT && write.otherwise !== undefined) {
-      if (write.otherwise !== "skip") run(write.otherwise, last);
-    } else if (errno === EINVAL && write.retry && !last) again.push(write);
+    if (write.otherwise === "skip" && (errno === ENOENT || errno === EPERM || errno === EACCES)) return;
+    if (errno === ENOENT && write.otherwise !== undefined && write.otherwise !== "skip") run(write.otherwise, last);
+    else if (errno === EINVAL && write.retry && !last) again.push(write);
     else throw refused(state, write, path, errno);
   };
   try {

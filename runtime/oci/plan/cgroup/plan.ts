@@ -33,7 +33,7 @@ export function needsOwnCgroups(config: Config, request: CgroupRequest): boolean
 export function planCgroup(config: Config, request: CgroupRequest, host: CgroupHost): CgroupPlan {
   const version = host.mode === "v2" ? 2 : 1;
   const asked = config.linux?.cgroupsPath ?? "";
-  const base = { version, optional: request.rootless && asked === "", devicesOptional: request.rootless } as const;
+  const base = { version, optional: request.rootless && asked === "" } as const;
   if (request.cgroupManager === "disabled")
     return { ...base, driver: "disabled", paths: {}, mountpoints: {}, early: [], writes: [] };
   const mountpoints: Record<string, string> = {};
@@ -44,7 +44,7 @@ export function planCgroup(config: Config, request: CgroupRequest, host: CgroupH
     driver: "cgroupfs",
     paths: planPaths(path, host),
     mountpoints,
-    ...planLimits(config.linux?.resources ?? {}, host.mode, true),
+    ...planLimits(config.linux?.resources ?? {}, host.mode, request.rootless ? "optional" : "yes"),
   };
 }
 
@@ -55,13 +55,13 @@ export function planCgroup(config: Config, request: CgroupRequest, host: CgroupH
 function planLimits(
   resources: LinuxResources,
   mode: CgroupHost["mode"],
-  devices: boolean,
+  devices: "no" | "optional" | "yes",
 ): CgroupLimits & { readonly early: readonly FileWrite[] } {
   return mode === "v2" ? v2.planResources(resources, devices) : v1.planResources(resources, devices);
 }
 
 /** What `update` changes: everything that `resources` names, apart from devices. */
 export function planUpdate(resources: LinuxResources, mode: CgroupHost["mode"]): CgroupLimits {
-  const { early, writes } = planLimits(resources, mode, false);
+  const { early, writes } = planLimits(resources, mode, "no");
   return { writes: [...early, ...writes] };
 }

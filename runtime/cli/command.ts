@@ -1,0 +1,99 @@
+/**
+ * A command is data: its name, positionals and options. The parser, `--help`, the man pages and the completion all read
+ * the same table; only `run` is code.
+ */
+
+/** How an option's value is read. "strings" may be given more than once. */
+export type OptionType = "string" | "boolean" | "number" | "strings";
+
+export interface Option {
+  readonly type: OptionType;
+  readonly alias?: string;
+  readonly describe: string;
+  /** What stands for the value in the help text. */
+  readonly placeholder?: string;
+  readonly choices?: readonly string[];
+  /** Accepted for callers that pass it, and without effect. */
+  readonly hidden?: boolean;
+}
+
+export type OptionTable = Readonly<Record<string, Option>>;
+
+export interface Positional {
+  readonly name: string;
+  readonly describe: string;
+  readonly optional?: boolean;
+  /** Takes all that is left. */
+  readonly rest?: boolean;
+}
+
+type ValueOf<T extends OptionType> = T extends "string"
+  ? string
+  : T extends "number"
+    ? number
+    : T extends "boolean"
+      ? boolean
+      : readonly string[];
+
+/** The values of a table's options; those that were not given are absent. */
+export type Values<T extends OptionTable> = { readonly [Name in keyof T]?: ValueOf<T[Name]["type"]> };
+
+/** Options before the command. */
+export const GLOBAL_OPTIONS = {
+  root: { type: "string", placeholder: "DIR", describe: "directory for the state of containers" },
+  log: {
+    type: "string",
+    placeholder: "FILE",
+    describe: "write log messages to FILE ([file:]PATH, syslog:ID, journald:ID)",
+  },
+  "log-format": { type: "string", choices: ["text", "json"], describe: "format of log messages" },
+  "log-level": {
+    type: "string",
+    choices: ["error", "warning", "info", "debug"],
+    describe: "least severe messages to log",
+  },
+  debug: { type: "boolean", describe: "log everything; same as --log-level debug" },
+  "systemd-cgroup": { type: "boolean", describe: 'let systemd make cgroups; cgroupsPath is "slice:prefix:name"' },
+  "cgroup-manager": {
+    type: "string",
+    choices: ["cgroupfs", "systemd", "disabled"],
+    describe: "who makes cgroups",
+  },
+  rootless: { type: "string", choices: ["true", "false", "auto"], describe: "ignore cgroup permission errors" },
+  criu: { type: "string", hidden: true, describe: "accepted for old callers" },
+  version: { type: "boolean", alias: "v", describe: "show the version" },
+  help: { type: "boolean", alias: "h", describe: "show help" },
+} as const satisfies OptionTable;
+
+export type GlobalValues = Values<typeof GLOBAL_OPTIONS>;
+
+/** What a command gets besides its own arguments. */
+export interface Context {
+  /** Directory of containers' state. */
+  readonly root: string;
+  readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
+  readonly rootless: boolean;
+  /** Logs a warning. */
+  readonly warn: (message: string) => void;
+  /** Logs a note that only --debug shows. */
+  readonly debug: (message: string) => void;
+}
+
+export interface Command<T extends OptionTable = OptionTable> {
+  readonly name: string;
+  readonly describe: string;
+  readonly positionals: readonly Positional[];
+  readonly options: T;
+  /** Options end at the first positional: what follows belongs to the container's program, or may look like an option. */
+  readonly optionsFirst?: boolean;
+  /** Exit status of reg's own errors; 1 if absent. */
+  readonly failureStatus?: number;
+  /** Returns the exit status; nothing is 0. */
+  // A method, so that a command of a narrower table can stand in a list of commands.
+  run(values: Values<T>, positionals: readonly string[], context: Context): number | undefined | void;
+}
+
+/** Gives `run` the types of its table. */
+export function defineCommand<const T extends OptionTable>(command: Command<T>): Command<T> {
+  return command;
+}

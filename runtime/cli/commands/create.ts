@@ -1,0 +1,13 @@
+import { create } from "../../container/create.ts";
+import { defineCommand } from "../command.ts";
+import { CREATE_OPTIONS, createOptions } from "./create-options.ts";
+
+export const command = defineCommand({
+  name: "create",
+  describe: "create a container",
+  positionals: [{ name: "id", describe: "name for the container, unique on this host" }],
+  options: CREATE_OPTIONS,
+  run: (values, [id = ""], context) => {
+    create(createOptions(values, id, context));
+  },
+});

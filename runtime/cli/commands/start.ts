@@ -1,0 +1,10 @@
+import { start } from "../../container/start.ts";
+import { defineCommand } from "../command.ts";
+
+export const command = defineCommand({
+  name: "start",
+  describe: "run the process of a created container",
+  positionals: [{ name: "id", describe: "the container" }],
+  options: {},
+  run: (_values, [id = ""], { root, warn }) => start({ root, id, warn }),
+});

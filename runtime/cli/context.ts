@@ -1,0 +1,41 @@
+/** From the global options to what commands work with: defaults, the root directory, who is calling. */
+import { host } from "#host";
+import { UsageError } from "../errors/errors.ts";
+import { libc } from "../libc/libc.ts";
+import type { Context, GlobalValues } from "./command.ts";
+import { Log } from "./log.ts";
+
+function environment(name: string): string | undefined {
+  return host.environ.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** The log that the global options ask for. */
+export function openLog(values: GlobalValues): Log {
+  const level = values.debug === true ? "debug" : (values["log-level"] ?? "warning");
+  return new Log({
+    ...(values.log === undefined ? {} : { target: values.log }),
+    format: values["log-format"] === "json" ? "json" : "text",
+    level: level as "error" | "warning" | "info" | "debug",
+  });
+}
+
+export function makeContext(values: GlobalValues, log: Log): Context {
+  const rootless = values.rootless === "true" || (values.rootless !== "false" && libc.geteuid() !== 0);
+  const systemd = values["systemd-cgroup"] === true;
+  const manager = values["cgroup-manager"];
+  if (systemd && manager !== undefined && manager !== "systemd")
+    throw new UsageError(`--systemd-cgroup and --cgroup-manager ${manager} contradict each other`);
+  return {
+    root: values.root ?? defaultRoot(rootless),
+    rootless,
+    cgroupManager: systemd ? "systemd" : ((manager as Context["cgroupManager"] | undefined) ?? "cgroupfs"),
+    warn: (message) => log.write("warning", message),
+    debug: (message) => log.write("debug", message),
+  };
+}
+
+function defaultRoot(rootless: boolean): string {
+  if (!rootless) return "/run/reg";
+  const directory = environment("XDG_RUNTIME_DIR");
+  return directory === undefined ? `/tmp/reg-${libc.geteuid()}` : `${directory}/reg`;
+}

@@ -1,0 +1,277 @@
+/**
+ * `reg create`: everything up to, and not including, the user's process (runtime-spec runtime.md, "Lifecycle" 1 to 5).
+ * `reg run` builds the same container and starts it at once.
+ */
+import { host } from "#host";
+import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
+import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
+import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
+import { checked } from "../libc/call.ts";
+import * as C from "../libc/constants.ts";
+import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { Struct } from "../libc/memory.ts";
+import { openPidfd, waitFor } from "../libc/process.ts";
+import { connectUnix, sendMessage } from "../libc/socket.ts";
+import { type Cgroup, createCgroup } from "../linux/cgroup/cgroup.ts";
+import { detectCgroups } from "../linux/cgroup/host.ts";
+import { processStatus } from "../linux/process.ts";
+import type { Config } from "../oci/config.ts";
+import { runHooks } from "../oci/hooks.ts";
+import { parseConfig } from "../oci/parse.ts";
+import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
+import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
+import type { ProcessPlan } from "../oci/plan/process.ts";
+import { Container } from "./container.ts";
+import { Rollback } from "./rollback.ts";
+import { checkId, StateDirectory, type StateFile } from "./store.ts";
+import { systemdDriver } from "./systemd.ts";
+
+export interface CreateOptions extends Omit<PlanOptions, "bundle"> {
+  /** Directory of all containers' state. */
+  readonly root: string;
+  /** Absolute or relative to the working directory. */
+  readonly bundle: string;
+  /** config.json's name; relative to the bundle. */
+  readonly configFile?: string;
+  readonly pidFile?: string;
+  readonly consoleSocket?: string;
+  readonly pidfdSocket?: string;
+  /** Told about what is odd and no error. */
+  readonly warn?: (message: string) => void;
+}
+
+/** A container whose init waits for `start`; whoever has it decides how that is said. */
+export interface Built {
+  readonly container: Container;
+  readonly pid: number;
+  readonly channel: RuntimeChannel;
+  /** Master of the container's terminal, when no console socket took it. */
+  readonly terminal?: number;
+  /** Takes everything back. */
+  readonly rollback: Rollback;
+}
+
+/** The largest config.json that is read. */
+const CONFIG_LIMIT_BYTES = 32 * 1024 * 1024;
+
+/** `path` from the root directory on, without following symlinks. */
+export function absolutePath(path: string): string {
+  if (path.startsWith("/")) return path.replace(/(?!^)\/+$/, "");
+  const directory = readLink("/proc/self/cwd");
+  return path === "." || path === "" ? directory : `${directory}/${path.replace(/^(\.\/+)+|\/+$/g, "")}`;
+}
+
+/** Reads and validates the bundle's config.json; gives its text too. Throws InvalidDocument with every fault. */
+export function loadConfig(bundle: string, file = "config.json"): { readonly config: Config; readonly text: string } {
+  const path = file.startsWith("/") ? file : `${bundle}/${file}`;
+  let text: string;
+  try {
+    text = readText(path, C.AT_FDCWD, CONFIG_LIMIT_BYTES);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const hint = error.code === "ENOENT" ? "a bundle is a directory with a config.json: see reg spec" : undefined;
+    throw new SyscallError(error.syscall, path, error.errno, hint === undefined ? {} : { hint });
+  }
+  return { config: parseConfig(text, path), text };
+}
+
+/** Plans the container that a config describes, for this host. */
+export function planFor(config: Config, options: CreateOptions): Plan {
+  const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
+  return planContainer(config, { ...options, bundle: absolutePath(options.bundle) }, cgroupHost);
+}
+
+/** Creates a container, and leaves its init waiting at the exec fifo. Throws after taking everything back. */
+export function create(options: CreateOptions): Container {
+  const built = build(options, true, true);
+  const { container, channel, rollback } = built;
+  try {
+    if (built.terminal !== undefined) throw ttyWithoutSocket();
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid); // last: callers wait for it
+    channel.send({ type: "park" });
+    return container;
+  } catch (error) {
+    rollback.run();
+    throw error;
+  }
+}
+
+/** Writes the pid without a newline, as containerd's shim wants it. */
+export function writePidFile(path: string, pid: number): void {
+  replaceFile(path, String(pid), 0o644);
+}
+
+/**
+ * Builds the container up to the point where init waits. `detached`: nobody stays to hold its terminal. `gated`: init will
+ * wait at the exec fifo for somebody else's `start`.
+ */
+export function build(options: CreateOptions, detached: boolean, gated: boolean): Built {
+  checkId(options.id);
+  const { config, text } = loadConfig(options.bundle, options.configFile);
+  const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
+  const bundle = absolutePath(options.bundle);
+  const plan = planContainer(config, { ...options, bundle }, cgroupHost);
+  for (const warning of plan.warnings) options.warn?.(warning);
+  checkTerminal(plan, options, detached);
+
+  const rollback = new Rollback();
+  try {
+    const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
+    const directory = StateDirectory.claim(options.root, options.id);
+    rollback.add(() => directory.remove());
+    const first = firstState(config, plan);
+    directory.writeFirst(first, text);
+    const cgroup = createCgroup(plan.cgroup, systemdDriver(plan.cgroup));
+    rollback.add(() => cgroup.destroy());
+    const execFifo = gated ? directory.makeExecFifo() : undefined;
+
+    const task = { plan, cgroupHost, cgroup: cgroup.state, admission: admissionOf(plan) };
+    const { pid, channel } = spawnInit(task, execFifo);
+    rollback.add(() => killInit(pid, channel));
+    if (execFifo !== undefined) close(execFifo);
+    admit(plan, pid, cgroup, channel);
+
+    const container = new Container(directory, {
+      ...first,
+      pid,
+      startTime: processStatus(pid)?.startTime ?? 0,
+      cgroup: cgroup.state,
+    });
+    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
+    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid);
+    directory.write(container.state);
+    return { container, pid, channel, rollback, ...(terminal === undefined ? {} : { terminal }) };
+  } catch (error) {
+    for (const failure of rollback.run()) options.warn?.(`cleaning up: ${failure}`);
+    throw error;
+  }
+}
+
+function checkTerminal(plan: Plan, { consoleSocket }: CreateOptions, detached: boolean): void {
+  const terminal = plan.process?.terminal ?? false;
+  if (terminal && detached && consoleSocket === undefined) throw ttyWithoutSocket();
+  if (consoleSocket !== undefined && (!terminal || !detached)) throw socketWithoutTty();
+}
+
+function connectIfGiven(path: string | undefined, rollback: Rollback): number | undefined {
+  if (path === undefined) return undefined;
+  const fd = connectUnix(path);
+  rollback.add(() => close(fd));
+  return fd;
+}
+
+function firstState(config: Config, plan: Plan): StateFile {
+  const { poststart = [], poststop = [] } = config.hooks ?? {};
+  const { driver, version, paths, unit } = plan.cgroup;
+  return {
+    ociVersion: config.ociVersion,
+    id: plan.id,
+    bundle: plan.bundle,
+    rootfs: plan.rootfs.path,
+    created: new Date().toISOString(),
+    annotations: plan.annotations,
+    ownerUid: libc.geteuid(),
+    cgroup: { driver, version, paths, ...(unit === undefined ? {} : { unit: unit.name, user: unit.user }) },
+    hooks: { poststart, poststop },
+  };
+}
+
+/** What init cannot do for itself: the maps of its user namespace, a systemd unit, its score for the OOM killer. */
+function admit(plan: Plan, pid: number, cgroup: Cgroup, channel: RuntimeChannel): void {
+  const { uidMap, gidMap } = plan.namespaces;
+  const oomScoreAdj = plan.process?.oomScoreAdj;
+  if (oomScoreAdj !== undefined)
+    at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
+  if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
+  const byRuntime = admissionOf(plan) === "runtime";
+  if (byRuntime) cgroup.attach(pid);
+  if (byRuntime || uidMap !== undefined) channel.send({ type: "proceed" });
+}
+
+/** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */
+function writeIdMaps(pid: number, uidMap: string, gidMap: string): void {
+  if (libc.geteuid() !== 0) writeText(`/proc/${pid}/setgroups`, "deny");
+  at("/linux/uidMappings", () => writeText(`/proc/${pid}/uid_map`, uidMap));
+  at("/linux/gidMappings", () => writeText(`/proc/${pid}/gid_map`, gidMap));
+}
+
+/** Answers init until it is ready. Returns the terminal's master when there is one and no console socket to send it to. */
+function serveInit(
+  plan: Plan,
+  container: Container,
+  cgroup: Cgroup,
+  channel: RuntimeChannel,
+  consoleSocket: number | undefined,
+): number | undefined {
+  let terminal: number | undefined;
+  let limited = false;
+  const limit = () => {
+    if (!limited) cgroup.apply(plan.cgroup);
+    limited = true;
+  };
+  for (;;) {
+    const received = channel.receive();
+    if (received === undefined) throw initDied(container.state.pid ?? 0);
+    const { message, descriptors } = received;
+    switch (message.type) {
+      case "error":
+        throw fromErrorData(message.error);
+      case "hooks":
+        limit(); // before the hooks, which may change what is set
+        runHooks("prestart", plan.hooks, container.describe("creating"));
+        runHooks("createRuntime", plan.hooks, container.describe("creating"));
+        channel.send({ type: "proceed" });
+        break;
+      case "console":
+        [terminal] = descriptors;
+        if (consoleSocket !== undefined && terminal !== undefined) {
+          sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
+          close(terminal);
+          close(consoleSocket);
+          terminal = undefined;
+        }
+        break;
+      case "ready":
+        limit(); // only now: what init needed is behind it, so a small memory limit is no obstacle
+        if (plan.process !== undefined) setRlimits(container.state.pid ?? 0, plan.process);
+        return terminal;
+      default:
+        throw new RegError("EPROTO", `init sent an unexpected message: ${message.type}`);
+    }
+  }
+}
+
+/** How init ended when it could not say so itself: most often by the OOM killer. */
+function initDied(pid: number): RegError {
+  const status = waitFor(pid);
+  const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
+  const hint = "signal" in status && status.signal === 9 ? "is linux.resources.memory.limit too small?" : undefined;
+  return new RegError("ECHILD", `container init ${how} before it was ready`, hint === undefined ? {} : { hint });
+}
+
+/** From outside, because init still needs its own limits; prlimit(2) needs CAP_SYS_RESOURCE to raise a hard one. */
+function setRlimits(pid: number, { rlimits }: ProcessPlan): void {
+  for (const { resource, name, soft, hard, field } of rlimits) {
+    const limit = new Struct(16).setU64(0, rlimit(soft)).setU64(8, rlimit(hard));
+    at(field, () => checked(libc.prlimit(pid, resource, limit.bytes, null), "prlimit(2)", name));
+  }
+}
+
+/** RLIM_INFINITY is 2^64 - 1, which a double rounds to 2^64. */
+function rlimit(value: number): number {
+  return value >= 2 ** 63 ? -1 : value;
+}
+
+function sendPidfd(path: string, pid: number): void {
+  const pidfd = openPidfd(pid);
+  if (pidfd === undefined) throw initDied(pid);
+  withFd(pidfd, () => withFd(connectUnix(path), (socket) => sendMessage(socket, host.encode("standard"), [pidfd])));
+}
+
+function killInit(pid: number, channel: RuntimeChannel): void {
+  const SIGKILL = 9;
+  channel.close();
+  libc.kill(pid, SIGKILL);
+  libc.waitpid(pid, null, 0);
+}

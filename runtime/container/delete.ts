@@ -1,0 +1,71 @@
+/** `reg delete`: removes what `create` made (runtime-spec runtime.md, "Lifecycle" 11 to 13). */
+import { RegError } from "../errors/errors.ts";
+import { deleteRunning } from "../errors/messages.ts";
+import * as C from "../libc/constants.ts";
+import { isErrno, withFd } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { Struct } from "../libc/memory.ts";
+import { openPidfd, signalPidfd } from "../libc/process.ts";
+import { runHooksToTheEnd } from "../oci/hooks.ts";
+import { Container } from "./container.ts";
+import { StateDirectory } from "./store.ts";
+
+export interface DeleteOptions {
+  readonly root: string;
+  readonly id: string;
+  /** Kills what runs, and is content when there is no such container. */
+  readonly force: boolean;
+  readonly warn?: (message: string) => void;
+}
+
+const SIGKILL = 9;
+
+/** Deletes a stopped container, one that was created and never started, or with `force` any. */
+export function deleteContainer({ root, id, force, warn }: DeleteOptions): void {
+  let directory: StateDirectory;
+  try {
+    directory = StateDirectory.open(root, id);
+    directory.lock(); // a create that is under way comes to its end first
+  } catch (error) {
+    if (force && error instanceof RegError && error.code === "ENOENT") return;
+    throw error;
+  }
+  try {
+    const state = directory.read();
+    if (state !== undefined) destroy(new Container(directory, state), force, warn);
+    directory.remove();
+  } finally {
+    directory.close();
+  }
+}
+
+function destroy(container: Container, force: boolean, warn: DeleteOptions["warn"]): void {
+  const status = container.status();
+  if (!force && status !== "stopped" && status !== "created" && status !== "creating")
+    throw deleteRunning(container.state.id, status);
+  const { cgroup } = container;
+  killInit(container);
+  // Processes that init left behind, when it had no pid namespace; and those of a create that was killed.
+  cgroup.killAll(SIGKILL);
+  cgroup.destroy();
+  for (const failure of runHooksToTheEnd("poststop", container.state.hooks, container.describe("stopped")))
+    warn?.(String(failure instanceof Error ? failure.message : failure));
+}
+
+/** Kills init and waits until the kernel says that it has ended, and with it its pid namespace. */
+function killInit(container: Container): void {
+  const { pid } = container.state;
+  if (pid === undefined || !container.isAlive()) return;
+  const pidfd = openPidfd(pid);
+  if (pidfd === undefined) return;
+  withFd(pidfd, () => {
+    if (!container.isAlive()) return;
+    signalPidfd(pidfd, SIGKILL);
+    try {
+      if (container.cgroup.isFrozen()) container.cgroup.thaw();
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+    }
+    libc.poll(new Struct(8).setI32(0, pidfd).setU16(4, C.POLLIN).bytes, 1, 10_000);
+  });
+}

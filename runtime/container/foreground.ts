@@ -1,0 +1,146 @@
+/** The runtime while its container runs in the foreground: signals and terminal go through, its end is awaited. */
+import { host } from "#host";
+import { EAGAIN, EINTR, EIO } from "../errors/errno.ts";
+import { SyscallError } from "../errors/errors.ts";
+import { checked } from "../libc/call.ts";
+import * as C from "../libc/constants.ts";
+import { close, isErrno, read, writeAll } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { Struct } from "../libc/memory.ts";
+import { type ExitStatus, reapOne } from "../libc/process.ts";
+import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+
+const SIGKILL = 9;
+const SIGCHLD = 17;
+const SIGSTOP = 19;
+const SIGURG = 23;
+const SIGWINCH = 28;
+/** What the kernel sends for our own faults, or cannot be caught: not for the container. */
+const NOT_FORWARDED: readonly number[] = [4, 5, 6, 7, 8, SIGKILL, 11, SIGCHLD, SIGSTOP, 31];
+
+const SIGINFO_SIZE = 128;
+
+/** Collects signals from its construction on, and forwards them while `wait` runs. */
+export class Foreground {
+  readonly #signals: number;
+
+  constructor() {
+    // All but what is a fault of our own; init unblocks them again for the program.
+    const mask = new Struct(128);
+    for (let signal = 1; signal <= 64; signal++) {
+      if (NOT_FORWARDED.includes(signal) && signal !== SIGCHLD) continue;
+      const offset = (signal - 1) >> 3;
+      mask.setU8(offset, mask.u8(offset) | (1 << ((signal - 1) & 7)));
+    }
+    const SIG_BLOCK = 0;
+    checked(libc.sigprocmask(SIG_BLOCK, mask.bytes, null), "sigprocmask(2)", "all signals");
+    this.#signals = checked(libc.signalfd(-1, mask.bytes, C.O_NONBLOCK | C.O_CLOEXEC), "signalfd(2)", "all signals");
+    // Processes that the container's init leaves behind without a pid namespace are ours to reap.
+    libc.prctl(C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  }
+
+  /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */
+  wait(pid: number, terminal: number | undefined): ExitStatus {
+    const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : () => {};
+    try {
+      const relay = terminal === undefined ? undefined : new TerminalRelay(terminal);
+      relay?.resize();
+      return this.#serve(pid, relay);
+    } finally {
+      restore();
+      close(this.#signals);
+      if (terminal !== undefined) close(terminal);
+    }
+  }
+
+  #serve(pid: number, relay: TerminalRelay | undefined): ExitStatus {
+    for (;;) {
+      const polled = new Struct(24);
+      polled.setI32(0, this.#signals).setU16(4, C.POLLIN);
+      polled.setI32(8, relay?.inputFd ?? -1).setU16(12, C.POLLIN);
+      polled.setI32(16, relay?.outputFd ?? -1).setU16(20, C.POLLIN);
+      if (libc.poll(polled.bytes, 3, -1) === -1 && host.errno() !== EINTR)
+        throw new SyscallError("poll(2)", "the container", host.errno());
+      if (polled.u16(22) !== 0) relay?.forwardOutput();
+      if (polled.u16(14) !== 0) relay?.forwardInput();
+      if (polled.u16(6) === 0) continue;
+      const status = this.#handleSignals(pid, relay);
+      if (status === undefined) continue;
+      relay?.drain();
+      return status;
+    }
+  }
+
+  /** Handles what is pending; the status of the container's process when it has ended. */
+  #handleSignals(pid: number, relay: TerminalRelay | undefined): ExitStatus | undefined {
+    const info = new Struct(SIGINFO_SIZE);
+    let ended: ExitStatus | undefined;
+    for (;;) {
+      const count = libc.read(this.#signals, info.bytes, SIGINFO_SIZE);
+      if (count !== SIGINFO_SIZE) {
+        if (count === -1 && host.errno() !== EAGAIN) throw new SyscallError("read(2)", "signalfd", host.errno());
+        return ended;
+      }
+      const signal = info.u32(0);
+      if (signal === SIGCHLD) {
+        for (let child = reapOne(); child !== undefined; child = reapOne()) if (child.pid === pid) ended = child.status;
+      } else if (signal === SIGWINCH && relay !== undefined) relay.resize();
+      else if (signal !== SIGURG) libc.kill(pid, signal);
+    }
+  }
+}
+
+/** Bytes between our standard input and output and the container's terminal. */
+class TerminalRelay {
+  readonly #master: number;
+  readonly #buffer = new Uint8Array(16384);
+  inputFd: number | undefined = 0;
+  outputFd: number | undefined;
+
+  constructor(master: number) {
+    this.#master = master;
+    this.outputFd = master;
+  }
+
+  resize(): void {
+    const size = windowSize(0) ?? windowSize(1);
+    if (size !== undefined) setWindowSize(this.#master, size);
+  }
+
+  forwardInput(): void {
+    const count = readOrEnd(0, this.#buffer);
+    if (count > 0) {
+      writeAll(this.#master, this.#buffer.subarray(0, count), "the terminal");
+      return;
+    }
+    this.inputFd = undefined;
+    const CONTROL_D = 4; // the end of our input is the end of the terminal's
+    writeAll(this.#master, new Uint8Array([CONTROL_D]), "the terminal");
+  }
+
+  forwardOutput(): void {
+    const count = readOrEnd(this.#master, this.#buffer);
+    if (count > 0) writeAll(1, this.#buffer.subarray(0, count), "standard output");
+    else this.outputFd = undefined;
+  }
+
+  /** What the process wrote just before its end. */
+  drain(): void {
+    libc.fcntl(this.#master, C.F_SETFL, C.O_NONBLOCK);
+    try {
+      while (this.outputFd !== undefined) this.forwardOutput();
+    } catch (error) {
+      if (!isErrno(error, EAGAIN)) throw error;
+    }
+  }
+}
+
+/** read(2), where EIO is how a terminal says that its other side is closed. */
+function readOrEnd(fd: number, buffer: Uint8Array): number {
+  try {
+    return read(fd, buffer);
+  } catch (error) {
+    if (isErrno(error, EIO)) return 0;
+    throw error;
+  }
+}

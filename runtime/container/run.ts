@@ -1,0 +1,44 @@
+/** `reg run`: create and start in one; in the foreground it stays, forwards signals and the terminal, and passes the status on. */
+import { fromErrorData } from "../errors/errors.ts";
+import type { ExitStatus } from "../libc/process.ts";
+import { type Built, build, type CreateOptions, writePidFile } from "./create.ts";
+import { deleteContainer } from "./delete.ts";
+import { Foreground } from "./foreground.ts";
+import { poststart } from "./start.ts";
+
+export interface RunOptions extends CreateOptions {
+  /** Return when the process has started. */
+  readonly detach: boolean;
+  /** Leave the stopped container, for `reg delete`. */
+  readonly keep: boolean;
+}
+
+/** Runs a container. Returns how its process ended; undefined when detached. */
+export function run(options: RunOptions): ExitStatus | undefined {
+  const { root, id, detach, warn } = options;
+  // Signals that come while the container is built wait until there is somebody to forward them to.
+  const foreground = detach ? undefined : new Foreground();
+  const built = build(options, detach, false);
+  let status: ExitStatus | undefined;
+  try {
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid);
+    startNow(built);
+    if (foreground === undefined) return undefined;
+    status = foreground.wait(built.pid, built.terminal);
+  } catch (error) {
+    built.rollback.run();
+    throw error;
+  }
+  built.container.directory.close();
+  if (!options.keep) deleteContainer({ root, id, force: true, ...(warn === undefined ? {} : { warn }) });
+  return status;
+}
+
+/** No exec fifo is needed when the one who starts is the one who created: the channel says it, and shows the execve(2). */
+function startNow({ channel, container }: Built): void {
+  channel.send({ type: "start" });
+  const answer = channel.receive(); // the channel closes on exec
+  channel.close();
+  if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
+  poststart(container);
+}

@@ -1,0 +1,69 @@
+/** `reg start`: lets init run the user's process (runtime-spec runtime.md, "Lifecycle" 6 to 9). */
+import { host } from "#host";
+import { type ErrorData, fromErrorData, RegError } from "../errors/errors.ts";
+import { alreadyRunning, startStopped } from "../errors/messages.ts";
+import * as C from "../libc/constants.ts";
+import { close, read, withFd } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { Struct } from "../libc/memory.ts";
+import { openPidfd } from "../libc/process.ts";
+import { runHooksToTheEnd } from "../oci/hooks.ts";
+import { Container } from "./container.ts";
+import { killContainer } from "./kill.ts";
+
+export interface StartOptions {
+  readonly root: string;
+  readonly id: string;
+  readonly warn?: (message: string) => void;
+}
+
+/** Starts a created container. Returns when its process has been executed; throws what kept it from that. */
+export function start({ root, id }: StartOptions): void {
+  const container = Container.open(root, id);
+  try {
+    container.directory.lock();
+    const status = container.status();
+    if (status === "stopped") throw startStopped();
+    if (status !== "created") throw alreadyRunning();
+    openGate(container);
+    poststart(container);
+  } finally {
+    container.directory.close();
+  }
+}
+
+/** A poststart hook that fails is an error, and ends the container (runtime-spec 1.3). */
+export function poststart(container: Container): void {
+  const [failure] = runHooksToTheEnd("poststart", container.state.hooks, container.describe("running"));
+  if (failure === undefined) return;
+  killContainer(container, 9);
+  throw failure;
+}
+
+/**
+ * Opens the other end of the exec fifo, on which init blocks. It writes "0" and goes on; the fifo closes with its
+ * execve(2). Anything else that comes is an error, as data.
+ */
+function openGate({ directory, state }: Container): void {
+  const pidfd = openPidfd(state.pid ?? 0);
+  if (pidfd === undefined) throw startStopped();
+  try {
+    withFd(directory.openExecFifo(), (fifo) => {
+      let said = "";
+      const buffer = new Uint8Array(4096);
+      for (;;) {
+        const polled = new Struct(16).setI32(0, fifo).setU16(4, C.POLLIN).setI32(8, pidfd).setU16(12, C.POLLIN);
+        libc.poll(polled.bytes, 2, -1);
+        if (polled.u16(6) === 0 && said === "") throw startStopped(); // init ended instead of writing
+        const count = polled.u16(6) === 0 ? 0 : read(fifo, buffer);
+        if (count === 0) break;
+        if (said === "") directory.removeExecFifo();
+        said += host.decode(buffer.subarray(0, count));
+      }
+      if (said.length > 1) throw fromErrorData(JSON.parse(said.slice(1)) as ErrorData);
+      if (said === "") throw new RegError("EPIPE", "container init ended before it was started");
+    });
+  } finally {
+    close(pidfd);
+  }
+}

@@ -1,0 +1,57 @@
+/** `reg state` and `reg list`: what a container is and how it is doing. */
+import { RegError } from "../errors/errors.ts";
+import { readTextIfExists } from "../libc/file.ts";
+import type { State } from "../oci/config.ts";
+import { Container } from "./container.ts";
+import { listIds } from "./store.ts";
+
+/** The spec's state, and what runc adds. */
+export interface ContainerState extends State {
+  readonly pid: number;
+  readonly rootfs: string;
+  readonly created: string;
+  /** Name of the user who made it. */
+  readonly owner: string;
+}
+
+function describe(container: Container, owner: string): ContainerState {
+  const { annotations, ...state } = container.describe();
+  const { rootfs, created } = container.state;
+  const kept = annotations === undefined || Object.keys(annotations).length === 0 ? {} : { annotations };
+  return { ...state, pid: state.pid ?? 0, rootfs, created, ...kept, owner };
+}
+
+/** The user's name in /etc/passwd; the number when it has none. */
+function userName(passwd: string, uid: number): string {
+  const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
+  return entry?.split(":")[0] ?? String(uid);
+}
+
+/** Throws RegError "does not exist". */
+export function containerState(root: string, id: string): ContainerState {
+  const container = Container.open(root, id);
+  try {
+    return describe(container, "");
+  } finally {
+    container.directory.close();
+  }
+}
+
+/** All containers below the root; one that is deleted meanwhile is left out. */
+export function listContainers(root: string): ContainerState[] {
+  const passwd = readTextIfExists("/etc/passwd") ?? "";
+  const states: ContainerState[] = [];
+  for (const id of listIds(root)) {
+    try {
+      const container = Container.open(root, id);
+      try {
+        states.push(describe(container, userName(passwd, container.state.ownerUid)));
+      } finally {
+        container.directory.close();
+      }
+    } catch (error) {
+      if (!(error instanceof RegError) || error.code !== "ENOENT") throw error;
+    }
+  }
+  return states;
+}

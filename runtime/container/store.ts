@@ -1,0 +1,193 @@
+/**
+ * The state directory: <root>/<id>, made by whoever creates the container, gone when it is deleted. Its mkdir(2) is the
+ * claim on the id, a flock(2) on it keeps two commands on one container apart, and its files are replaced whole.
+ *
+ *   state.json     StateFile; until init is there, without a pid
+ *   config.json    the text that the container was made from, for `exec`
+ *   exec.fifo      there from create to start
+ */
+import { host } from "#host";
+import { EACCES, EEXIST, EINTR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR } from "../errors/errno.ts";
+import { RegError, SyscallError } from "../errors/errors.ts";
+import { alreadyExists, doesNotExist, invalidId } from "../errors/messages.ts";
+import * as C from "../libc/constants.ts";
+import {
+  close,
+  isErrno,
+  mkdirAll,
+  open,
+  readDirectory,
+  readTextIfExists,
+  replaceFile,
+  rmdir,
+  stat,
+  unlink,
+  withFd,
+  writeAll,
+} from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import type { CgroupState } from "../linux/cgroup/types.ts";
+import type { Hooks } from "../oci/config.ts";
+
+/** What state.json keeps. The status is not in it: it is asked of the kernel. */
+export interface StateFile {
+  readonly ociVersion: string;
+  readonly id: string;
+  /** init's process, in the pid namespace of the creator; absent while it is being created. */
+  readonly pid?: number;
+  /** init's start time, ticks since boot: a pid alone may belong to another process by now. */
+  readonly startTime?: number;
+  readonly bundle: string;
+  readonly rootfs: string;
+  /** RFC 3339, UTC. */
+  readonly created: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly ownerUid: number;
+  readonly cgroup: CgroupState;
+  /** poststart and poststop, which run when the bundle may be gone. */
+  readonly hooks: Pick<Hooks, "poststart" | "poststop">;
+}
+
+const STATE = "state.json";
+const CONFIG = "config.json";
+const EXEC_FIFO = "exec.fifo";
+
+/** Throws RegError for what cannot be the name of a directory, or could lead out of the root. */
+export function checkId(id: string): void {
+  if (!/^[\w+.-]{1,255}$/.test(id) || id === "." || id === "..") throw invalidId(id);
+}
+
+/** One container's directory, open. */
+export class StateDirectory {
+  readonly path: string;
+  readonly #fd: number;
+
+  private constructor(path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+  }
+
+  /** Claims the id by making its directory, locked. Throws RegError when it is taken. */
+  static claim(root: string, id: string): StateDirectory {
+    checkId(id);
+    const path = `${root}/${id}`;
+    try {
+      mkdirAll(root, 0o711);
+    } catch (error) {
+      throw explainRoot(error, root);
+    }
+    if (libc.mkdirat(C.AT_FDCWD, path, 0o711) === -1) {
+      const errno = host.errno();
+      if (errno === EEXIST) throw alreadyExists(id);
+      if (errno === ENAMETOOLONG) throw invalidId(id);
+      throw explainRoot(new SyscallError("mkdirat(2)", path, errno), root);
+    }
+    const directory = new StateDirectory(path, open(path, C.O_RDONLY | C.O_DIRECTORY));
+    directory.lock();
+    return directory;
+  }
+
+  /** Opens an existing container's directory. Throws RegError "does not exist". */
+  static open(root: string, id: string): StateDirectory {
+    checkId(id);
+    const path = `${root}/${id}`;
+    try {
+      return new StateDirectory(path, open(path, C.O_RDONLY | C.O_DIRECTORY));
+    } catch (error) {
+      if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
+      throw error;
+    }
+  }
+
+  /** Waits for others who work on this container. The lock ends with the descriptor, however this process ends. */
+  lock(): void {
+    while (libc.flock(this.#fd, C.LOCK_EX) === -1)
+      if (host.errno() !== EINTR) throw new SyscallError("flock(2)", this.path, host.errno());
+    if (stat("", this.#fd).links === 0) throw doesNotExist(this.path.slice(this.path.lastIndexOf("/") + 1));
+  }
+
+  /** state.json; undefined in a directory whose creator died before it wrote one. */
+  read(): StateFile | undefined {
+    const text = readTextIfExists(STATE, this.#fd);
+    if (text === undefined) return undefined;
+    try {
+      return JSON.parse(text) as StateFile;
+    } catch {
+      return undefined; // cut off: the first one is written in place
+    }
+  }
+
+  /** The first state.json: what `delete` needs to find everything, written before anything is made. */
+  writeFirst(state: StateFile, config: string): void {
+    for (const [name, text] of [
+      [STATE, JSON.stringify(state)],
+      [CONFIG, config],
+    ] as const)
+      withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600, this.#fd), (fd) =>
+        writeAll(fd, host.encode(text), `${this.path}/${name}`),
+      );
+  }
+
+  write(state: StateFile): void {
+    replaceFile(STATE, JSON.stringify(state), 0o600, this.#fd);
+  }
+
+  /** The text of the config.json that the container was made from. */
+  readConfig(): string | undefined {
+    return readTextIfExists(CONFIG, this.#fd);
+  }
+
+  /** Makes exec.fifo and returns an O_PATH descriptor of it, which init opens for writing. */
+  makeExecFifo(): number {
+    // Init may have any uid in a user namespace when it opens it.
+    if (libc.mknodat(this.#fd, EXEC_FIFO, C.S_IFIFO | 0o622, 0) === -1)
+      throw new SyscallError("mknodat(2)", `${this.path}/${EXEC_FIFO}`, host.errno());
+    return open(EXEC_FIFO, C.O_PATH | C.O_NOFOLLOW, 0, this.#fd);
+  }
+
+  hasExecFifo(): boolean {
+    return libc.faccessat(this.#fd, EXEC_FIFO, 0, 0) === 0;
+  }
+
+  /** The reading end, at once: whether init writes is another matter. */
+  openExecFifo(): number {
+    return open(EXEC_FIFO, C.O_RDONLY | C.O_NONBLOCK, 0, this.#fd);
+  }
+
+  removeExecFifo(): void {
+    unlink(EXEC_FIFO, this.#fd);
+  }
+
+  /** Removes the directory with all that is in it; one that is gone is fine. */
+  remove(): void {
+    // The lock's holder lists it anew, so that nothing a killed command left keeps it from going.
+    for (const { name } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) unlink(name, this.#fd);
+    rmdir(this.path);
+  }
+
+  close(): void {
+    close(this.#fd);
+  }
+}
+
+/** The ids below a root, sorted; none when the root does not exist. */
+export function listIds(root: string): string[] {
+  try {
+    const entries = withFd(open(root, C.O_RDONLY | C.O_DIRECTORY), readDirectory);
+    return entries.flatMap(({ name, type }) => (type === C.S_IFDIR && /^[\w+.-]+$/.test(name) ? [name] : [])).sort();
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return [];
+    throw error;
+  }
+}
+
+function explainRoot(error: unknown, root: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const hint =
+    error.errno === EACCES
+      ? "run as root, or choose a directory of your own with --root"
+      : error.errno === ENOSPC
+        ? `the filesystem of ${root} is full`
+        : `--root names the directory for container state`;
+  return new RegError(error.code, `state directory: ${error.message}`, { hint, cause: error });
+}

@@ -1,0 +1,31 @@
+/** One end of the channel between the runtime and init: JSON messages, descriptors beside them. */
+import { host } from "#host";
+import { close } from "../libc/file.ts";
+import { receiveMessage, sendMessage } from "../libc/socket.ts";
+
+/** The largest message. An error with every fault of a large config is the longest there is. */
+const LIMIT_BYTES = 64 * 1024;
+
+export class Channel<Sent, Received> {
+  readonly fd: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  /** Sends a message. Throws SyscallError EPIPE when the other side has gone. */
+  send(message: Sent, descriptors: readonly number[] = []): void {
+    sendMessage(this.fd, host.encode(JSON.stringify(message)).subarray(0, LIMIT_BYTES), descriptors);
+  }
+
+  /** The next message and its descriptors; undefined when the other side has closed its end. */
+  receive(): { readonly message: Received; readonly descriptors: readonly number[] } | undefined {
+    const received = receiveMessage(this.fd, LIMIT_BYTES);
+    if (received === undefined) return undefined;
+    return { message: JSON.parse(host.decode(received.payload)) as Received, descriptors: received.descriptors };
+  }
+
+  close(): void {
+    close(this.fd);
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * What runs after clone, inside the container: the ordered list of steps from a fresh process in its namespaces to the
+ * user's program. Each step says why it stands where it does, if it may stand nowhere else.
+ * Source: runtime-spec runtime.md "Lifecycle", steps 2 to 6, seen from inside.
+ */
+import { host } from "#host";
+import { EPERM } from "../errors/errno.ts";
+import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
+import * as C from "../libc/constants.ts";
+import { close, isErrno, open, openat2, withFd, writeAll } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { closeOnExecFrom, execve, joinSessionKeyring, prctl, unshare } from "../libc/process.ts";
+import { openCgroup } from "../linux/cgroup/cgroup.ts";
+import { bringLoopbackUp } from "../linux/network.ts";
+import { directoryInRoot, fdPath } from "../linux/path.ts";
+import { openProc, writeProc } from "../linux/procfs.ts";
+import type { State } from "../oci/config.ts";
+import { runHooks } from "../oci/hooks.ts";
+import { hasNamespace } from "../oci/plan/namespaces.ts";
+import type { Plan } from "../oci/plan/plan.ts";
+import type { ProcessPlan } from "../oci/plan/process.ts";
+import { Channel } from "./channel.ts";
+import type { FromInit, ToInit } from "./protocol.ts";
+import { mountCgroup } from "./steps/cgroup.ts";
+import { openConsole } from "./steps/console.ts";
+import { changeUser, dropBoundingSet, ownStandardDescriptors, setCapabilities } from "./steps/credentials.ts";
+import { makeDevices } from "./steps/devices.ts";
+import { findExecutable, withHome } from "./steps/executable.ts";
+import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
+import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
+import { setPersonality, setScheduling } from "./steps/scheduling.ts";
+import type { InitTask } from "./task.ts";
+
+type InitChannel = Channel<FromInit, ToInit>;
+
+/** Runs the container's init. Never returns: it ends in execve(2) or in _exit(2), after telling the runtime why. */
+export function runInit(task: InitTask): never {
+  const channel: InitChannel = new Channel(task.descriptors.channel);
+  let report = (error: unknown) => channel.send({ type: "error", error: toErrorData(error) });
+  try {
+    const init = new Init(task, channel);
+    init.prepare();
+    report = init.waitForStart() ?? report;
+    init.execute();
+  } catch (error) {
+    try {
+      report(error);
+    } catch {
+      // Nobody is left to hear it.
+    }
+  }
+  libc._exit(1);
+  throw new Error("unreachable");
+}
+
+class Init {
+  readonly #plan: Plan;
+  readonly #task: InitTask;
+  readonly #channel: InitChannel;
+  /** Whether this process is in its cgroup. */
+  #inCgroup = false;
+  #executable = "";
+  #env: readonly string[] = [];
+  #args: readonly string[] = [];
+
+  constructor(task: InitTask, channel: InitChannel) {
+    this.#task = task;
+    this.#plan = task.plan;
+    this.#channel = channel;
+  }
+
+  /** The next message of the runtime; its death is ours. */
+  #receive(): ToInit {
+    const received = this.#channel.receive();
+    if (received === undefined) throw new RegError("EPIPE", "the runtime has gone");
+    return received.message;
+  }
+
+  /** Enters the cgroup: as late as possible, because what was touched before is not charged to the container. */
+  #enterCgroup(): void {
+    if (this.#inCgroup) return;
+    this.#inCgroup = true;
+    if (this.#task.admission === "init") openCgroup(this.#task.cgroup).attachSelf(this.#task.bornInCgroup);
+    // Only now, so that the container's cgroup is the root of its cgroup namespace.
+    if ((this.#plan.namespaces.create & C.CLONE_NEWCGROUP) !== 0) unshare(C.CLONE_NEWCGROUP);
+  }
+
+  /** Everything up to the user's process: namespaces' contents, root, devices, limits of the kernel's view, credentials. */
+  prepare(): void {
+    const { namespaces, rootfs, mounts, process } = this.#plan;
+    const inUserNamespace = hasNamespace(namespaces, "user");
+    prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0); // nothing in the namespaces may trace us (CVE-2016-9962)
+    if (this.#task.admission === "runtime" || (namespaces.create & C.CLONE_NEWUSER) !== 0) this.#receive();
+    if (inUserNamespace) this.#becomeRoot();
+    resetSignals();
+    libc.umask(0); // modes are exact from here on; the process's own umask comes last
+    if (libc.setsid() === -1 && !isErrnoNow(EPERM)) throw new SyscallError("setsid(2)", "init", host.errno());
+    if (this.#plan.newKeyring) joinSessionKeyring(`_ses.${this.#plan.id}`);
+    this.#setTimeOffsets();
+    if ((namespaces.create & C.CLONE_NEWNET) !== 0) bringLoopbackUp();
+    this.#setNames();
+
+    const proc = openProc();
+    const root = openRoot(rootfs, hasNamespace(namespaces, "mount"));
+    for (const entry of mounts) {
+      if (entry.kind !== "cgroup") {
+        applyMount(root, entry, this.#plan.mountLabel);
+        continue;
+      }
+      this.#enterCgroup();
+      mountCgroup(root, entry, this.#task.cgroupHost, hasNamespace(namespaces, "cgroup"));
+    }
+    if (this.#plan.fillDev) makeDevices(root, this.#plan.devices, inUserNamespace);
+    this.#enterCgroup();
+    this.#runtimeHooks();
+    if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
+    runHooks("createContainer", this.#plan.hooks, this.#state("created"));
+    if (process?.terminal === true)
+      openConsole(root, process, process.consoleSize, (master) => this.#channel.send({ type: "console" }, [master]));
+    // Hidden only now: hooks may have mounted over what is to be hidden.
+    makeReadonlyPaths(root, this.#plan.readonlyPaths);
+    maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
+    finishReadonlyMounts(root, mounts);
+    for (const { file, value, field } of this.#plan.sysctl) at(field, () => writeProc(proc, `sys/${file}`, value));
+    if (process !== undefined) withFd(directoryInRoot(root, process.cwd).fd, () => {});
+    changeRoot(root, rootfs);
+    finishRoot(rootfs);
+    close(root);
+    if (process !== undefined) this.#becomeUser(process, proc, inUserNamespace);
+    close(proc);
+    this.#channel.send({ type: "ready" });
+  }
+
+  /** In a user namespace the ids of the caller mean nothing: root of the namespace has its files. */
+  #becomeRoot(): void {
+    if (libc.setresgid(0, 0, 0) === -1) throw new SyscallError("setresgid(2)", "0", host.errno(), GID_MAPPINGS);
+    if (libc.setresuid(0, 0, 0) === -1) throw new SyscallError("setresuid(2)", "0", host.errno(), UID_MAPPINGS);
+  }
+
+  /** The offsets can only be written before a process is in the namespace; so it is made here, and entered after. */
+  #setTimeOffsets(): void {
+    const { create, timeOffsets } = this.#plan.namespaces;
+    if ((create & C.CLONE_NEWTIME) === 0) return;
+    unshare(C.CLONE_NEWTIME);
+    if (timeOffsets !== undefined)
+      at("/linux/timeOffsets", () => withFd(openProc(), (proc) => writeProc(proc, "self/timens_offsets", timeOffsets)));
+    withFd(open("/proc/self/ns/time_for_children", C.O_RDONLY), (fd) => {
+      if (libc.setns(fd, C.CLONE_NEWTIME) === -1)
+        throw new SyscallError("setns(2)", "the time namespace", host.errno());
+    });
+  }
+
+  #setNames(): void {
+    const { hostname, domainname } = this.#plan;
+    if (hostname !== undefined && libc.sethostname(hostname, host.encode(hostname).length) === -1)
+      throw new SyscallError("sethostname(2)", hostname, host.errno(), { field: "/hostname" });
+    if (domainname !== undefined && libc.setdomainname(domainname, host.encode(domainname).length) === -1)
+      throw new SyscallError("setdomainname(2)", domainname, host.errno(), { field: "/domainname" });
+  }
+
+  /** prestart and createRuntime run in the runtime's namespaces, so the runtime runs them. */
+  #runtimeHooks(): void {
+    const { prestart = [], createRuntime = [] } = this.#plan.hooks;
+    if (prestart.length + createRuntime.length === 0) return;
+    this.#channel.send({ type: "hooks" });
+    this.#receive();
+  }
+
+  /** The container's state as hooks get it. The pid is the one that this process sees for itself. */
+  #state(status: "creating" | "created"): State {
+    const { ociVersion, id, bundle, annotations } = this.#plan;
+    return { ociVersion, id, status, pid: libc.getpid(), bundle, annotations };
+  }
+
+  #becomeUser(process: ProcessPlan, proc: number, inUserNamespace: boolean): void {
+    if (process.apparmorProfile !== undefined) setAppArmorProfile(proc, process.apparmorProfile);
+    if (process.noNewPrivileges) prctl(C.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1);
+    setScheduling(process);
+    setPersonality(this.#plan.personality);
+    if (process.selinuxLabel !== undefined)
+      at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
+    ownStandardDescriptors(process);
+    dropBoundingSet(process.capabilities);
+    // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
+    const entered = libc.chdir(process.cwd) === 0;
+    changeUser(process, inUserNamespace && setGroupsDenied());
+    if (!entered) at("/process/cwd", () => changeDirectory(process.cwd));
+    setCapabilities(process.capabilities);
+    verifyDirectory(process.cwd);
+    libc.umask(process.umask);
+    this.#env = withHome(process.env, process.uid);
+    this.#args = process.args;
+    this.#executable = findExecutable(process.args[0] ?? "", this.#env);
+  }
+
+  /**
+   * Waits for `start`. After `create`, that is a reader on the exec fifo; errors from then on go to that reader, and the
+   * function that sends them is returned.
+   */
+  waitForStart(): ((error: unknown) => void) | undefined {
+    const { execFifo } = this.#task.descriptors;
+    if (this.#receive().type === "start" || execFifo === undefined) return undefined;
+    this.#channel.close(); // the runtime takes it for "parked"
+    const fifo = open(fdPath(execFifo), C.O_WRONLY); // fifo(7): returns when `start` opens the other end
+    close(execFifo);
+    writeAll(fifo, host.encode("0"));
+    return (error) => writeAll(fifo, host.encode(JSON.stringify(toErrorData(error))));
+  }
+
+  /** The end of init: hooks of the container, and the user's program. */
+  execute(): never {
+    const { process, hooks, preserveFds } = this.#plan;
+    if (process === undefined)
+      throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
+    runHooks("startContainer", hooks, this.#state("created"));
+    closeOnExecFrom(3 + preserveFds);
+    return execve(this.#executable, this.#args, this.#env);
+  }
+}
+
+const UID_MAPPINGS = { field: "/linux/uidMappings", hint: "map a host id to containerID 0" } as const;
+const GID_MAPPINGS = { field: "/linux/gidMappings", hint: "map a host id to containerID 0" } as const;
+
+/** The program starts with no signal blocked, and SIGPIPE as it should be: Node ignores it, and that would be inherited. */
+function resetSignals(): void {
+  const SIG_SETMASK = 2;
+  const SIGPIPE = 13;
+  libc.sigprocmask(SIG_SETMASK, new Uint8Array(128), null);
+  libc.signal(SIGPIPE, 0);
+}
+
+function isErrnoNow(errno: number): boolean {
+  return host.errno() === errno;
+}
+
+function setGroupsDenied(): boolean {
+  try {
+    return withFd(openProc(), (proc) =>
+      withFd(openat2(proc, "self/setgroups", C.O_RDONLY, C.RESOLVE_BENEATH), (fd) => {
+        const word = new Uint8Array(8);
+        return libc.read(fd, word, 8) > 0 && host.decode(word).startsWith("deny");
+      }),
+    );
+  } catch (error) {
+    if (error instanceof RegError) return false;
+    throw error;
+  }
+}
+
+function setAppArmorProfile(proc: number, profile: string): void {
+  at("/process/apparmorProfile", () => {
+    try {
+      writeProc(proc, "self/attr/apparmor/exec", `exec ${profile}`);
+    } catch (error) {
+      if (!isErrno(error, 2)) throw error;
+      writeProc(proc, "self/attr/exec", `exec ${profile}`); // Linux before 5.8
+    }
+  });
+}
+
+function changeDirectory(path: string): void {
+  if (libc.chdir(path) === -1) throw new SyscallError("chdir(2)", path, host.errno());
+}
+
+/** A working directory outside the root, through a leaked descriptor, shows as one that getcwd(2) cannot name (CVE-2024-21626). */
+function verifyDirectory(path: string): void {
+  const buffer = new Uint8Array(4096);
+  const found = libc.getcwd(buffer, buffer.length);
+  if (found !== 0 && buffer[0] === 0x2f) return;
+  throw new RegError("EPERM", `process.cwd ${path} is outside the container's root`, { field: "/process/cwd" });
+}

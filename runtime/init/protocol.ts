@@ -1,0 +1,27 @@
+/**
+ * Messages between the runtime and init, over a SOCK_SEQPACKET pair; one JSON object a message.
+ *
+ *   runtime                               init
+ *      │── proceed ────────────────────────▶│  only with a user namespace (its maps are written) or systemd
+ *      │                                    │  mounts, devices, hostname ...
+ *      │◀──────────────────────────── hooks │  only with prestart or createRuntime hooks
+ *      │── proceed ────────────────────────▶│
+ *      │◀──────────────── console (+ pty) ──│  only with a terminal
+ *      │◀──────────────────────────── ready │  everything but the user's process is in place
+ *      │  limits, state.json, pid file      │
+ *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
+ *      │── start ──────────────────────────▶│  goes on at once (run)
+ *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded, or init is parked
+ *
+ * When the runtime dies, init finds the channel closed at the next message it awaits, and ends.
+ */
+import type { ErrorData } from "../errors/errors.ts";
+
+export type ToInit = { readonly type: "proceed" } | { readonly type: "park" } | { readonly type: "start" };
+
+export type FromInit =
+  | { readonly type: "pid"; readonly pid: number }
+  | { readonly type: "hooks" }
+  | { readonly type: "console" }
+  | { readonly type: "ready" }
+  | { readonly type: "error"; readonly error: ErrorData };

@@ -1,0 +1,80 @@
+/** Who the process is and what it may do. The order is the kernel's: see capabilities(7), "Effect of user ID changes". */
+import { host } from "#host";
+import { EINVAL, EPERM } from "../../errors/errno.ts";
+import { at, SyscallError } from "../../errors/errors.ts";
+import { checked } from "../../libc/call.ts";
+import * as C from "../../libc/constants.ts";
+import { stat } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
+import { Struct } from "../../libc/memory.ts";
+import { prctl } from "../../libc/process.ts";
+import { CAPABILITY_NAMES, hasCapability } from "../../linux/capability.ts";
+import type { CapabilityPlan, ProcessPlan } from "../../oci/plan/process.ts";
+
+/** Drops from the bounding set what the process may never have again. Needs CAP_SETPCAP, so it comes before the user changes. */
+export function dropBoundingSet({ bounding }: CapabilityPlan): void {
+  for (let number = 0; number < 64; number++) {
+    if (hasCapability(bounding, number)) continue;
+    if (libc.prctl(C.PR_CAPBSET_DROP, number, 0, 0, 0) === 0) continue;
+    const errno = host.errno();
+    if (errno === EINVAL && number >= 37) return; // the kernel's last capability has been passed
+    if (errno === EPERM && libc.prctl(C.PR_CAPBSET_READ, number, 0, 0, 0) === 0) continue;
+    throw new SyscallError("prctl(2)", `PR_CAPBSET_DROP ${CAPABILITY_NAMES[number] ?? number}`, errno, {
+      field: "/process/capabilities/bounding",
+    });
+  }
+}
+
+/** Supplementary groups, group and user; capabilities survive the change until setCapabilities. */
+export function changeUser({ uid, gid, groups }: ProcessPlan, mayNotSetGroups: boolean): void {
+  prctl(C.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 1);
+  if (!(mayNotSetGroups && groups.length === 0)) setGroups(groups);
+  if (libc.setresgid(gid, gid, gid) === -1)
+    throw new SyscallError("setresgid(2)", `${gid}`, host.errno(), { field: "/process/user/gid" });
+  if (libc.setresuid(uid, uid, uid) === -1)
+    throw new SyscallError("setresuid(2)", `${uid}`, host.errno(), { field: "/process/user/uid" });
+  prctl(C.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 0);
+}
+
+function setGroups(groups: readonly number[]): void {
+  const list = new Struct(groups.length * 4);
+  groups.forEach((group, index) => {
+    list.setU32(index * 4, group);
+  });
+  if (libc.setgroups(groups.length, list.bytes) === -1)
+    throw new SyscallError("setgroups(2)", groups.join(" "), host.errno(), { field: "/process/user/additionalGids" });
+}
+
+const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+/** Sets the effective, permitted, inheritable and ambient sets. */
+export function setCapabilities({ effective, permitted, inheritable, ambient }: CapabilityPlan): void {
+  const header = new Struct(8).setU32(0, LINUX_CAPABILITY_VERSION_3);
+  const data = new Struct(24)
+    .setU32(0, effective.low)
+    .setU32(4, permitted.low)
+    .setU32(8, inheritable.low)
+    .setU32(12, effective.high)
+    .setU32(16, permitted.high)
+    .setU32(20, inheritable.high);
+  at("/process/capabilities", () =>
+    checked(libc.syscall(C.SYS_capset, header.bytes, data.bytes, 0, 0, 0), "capset(2)", "the process's sets"),
+  );
+  if ((ambient.low | ambient.high) === 0) return;
+  for (let number = 0; number < CAPABILITY_NAMES.length; number++)
+    if (hasCapability(ambient, number))
+      at("/process/capabilities/ambient", () =>
+        prctl(C.PR_CAP_AMBIENT, `PR_CAP_AMBIENT_RAISE ${CAPABILITY_NAMES[number]}`, C.PR_CAP_AMBIENT_RAISE, number),
+      );
+}
+
+/** Gives the standard descriptors to the user, so that programs can reopen /dev/stdout (as runc). */
+export function ownStandardDescriptors({ uid }: ProcessPlan): void {
+  if (uid === 0) return;
+  for (const fd of [0, 1, 2]) {
+    const status = stat("", fd);
+    const isNull = status.type === C.S_IFCHR && status.rdevMajor === 1 && status.rdevMinor === 3;
+    // Where it is not allowed (a read-only filesystem, an id that is not mapped), the descriptor itself still works.
+    if (!isNull && status.uid !== uid) libc.fchown(fd, uid, C.UNCHANGED);
+  }
+}

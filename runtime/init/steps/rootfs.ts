@@ -1,0 +1,318 @@
+/**
+ * The container's mounts and its root. Every target is a descriptor that the kernel resolved inside the root; what is to
+ * be bound is cloned as a detached mount, given its attributes, and only then moved to its place.
+ * Source: runtime-spec config.md "Mounts"; open_tree(2), move_mount(2), mount_setattr(2), pivot_root(2).
+ */
+import { host } from "#host";
+import { EINVAL, ENOSYS, EPERM } from "../../errors/errno.ts";
+import { at, RegError, SyscallError } from "../../errors/errors.ts";
+import * as C from "../../libc/constants.ts";
+import { close, isErrno, open, openat2, readDirectory, stat, withFd } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
+import {
+  cloneTree,
+  detachedFilesystem,
+  mount,
+  moveMount,
+  pivotRoot,
+  setMountAttributes,
+  umount,
+} from "../../libc/mount.ts";
+import { directoryInRoot, fdPath, fileInRoot, openInRoot } from "../../linux/path.ts";
+import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
+import type { RootfsPlan } from "../../oci/plan/plan.ts";
+
+/**
+ * Makes the rootfs a mount point of its own in this mount namespace and returns a descriptor of it. The mounts of the
+ * host become slaves first, so that nothing done here reaches the host.
+ */
+export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number {
+  if (newMountNamespace) mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
+  const directory = at("/root/path", () => open(rootfs.path, C.O_PATH | C.O_DIRECTORY | C.O_NOFOLLOW));
+  if (rootfs.change === "chroot") return directory;
+  if (isShared(rootfs)) makeParentPrivate(rootfs.path);
+  return at("/root/path", () =>
+    withFd(directory, () => {
+      const root = cloneTree("", true, directory);
+      moveMount(root, directory, `${rootfs.path} on itself`);
+      return root;
+    }),
+  );
+}
+
+function isShared({ propagation = 0 }: RootfsPlan): boolean {
+  return (propagation & C.MS_SHARED) !== 0;
+}
+
+function startingPropagation(rootfs: RootfsPlan): number {
+  return isShared(rootfs) ? C.MS_SHARED : rootfs.propagation === undefined ? C.MS_SLAVE : rootfs.propagation;
+}
+
+/** pivot_root(2) refuses a root whose parent mount is shared: the nearest mount point upwards becomes private. */
+function makeParentPrivate(path: string): void {
+  for (let parent = path; ; parent = parent.slice(0, parent.lastIndexOf("/"))) {
+    try {
+      mount(null, parent === "" ? "/" : parent, null, C.MS_PRIVATE, null);
+      return;
+    } catch (error) {
+      if (!isErrno(error, EINVAL) || parent === "") throw error;
+    }
+  }
+}
+
+/** Mounts one entry of the plan. Cgroup mounts are done by steps/cgroup.ts. */
+export function applyMount(root: number, entry: Exclude<MountPlan, { kind: "cgroup" }>, label?: string): void {
+  at(entry.field, () => (entry.kind === "bind" ? bind(root, entry) : mountFilesystem(root, entry, label)));
+}
+
+/** The last component of a target of proc or sysfs must not be a symlink: what is hidden later would be elsewhere. */
+function realDirectory(root: number, path: string): { fd: number; made: boolean } {
+  const target = directoryInRoot(root, path);
+  const relative = path.replace(/^\/+/, "");
+  try {
+    withFd(openat2(root, relative, C.O_PATH | C.O_DIRECTORY, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS), () => {});
+  } catch (error) {
+    close(target.fd);
+    throw new RegError("ELOOP", `mount on ${path}: it must be a directory, not a symlink, in the rootfs`, {
+      cause: error,
+    });
+  }
+  return target;
+}
+
+/** Filesystems that take an SELinux context as a mount option. */
+const LABELLED = ["tmpfs", "mqueue", "ramfs", "devpts"];
+
+function mountFilesystem(root: number, entry: FilesystemMount, label: string | undefined): void {
+  const { type, source, destination, options } = entry;
+  const isKernelView = type === "proc" || type === "sysfs";
+  const { fd, made } = isKernelView ? realDirectory(root, destination) : directoryInRoot(root, destination);
+  let data = options.data;
+  // As runc: a tmpfs over a directory of the image keeps that directory's mode, so /tmp stays 1777.
+  if (type === "tmpfs" && !made && !/(^|,)mode=/.test(data))
+    data = `${data}${data === "" ? "" : ","}mode=${stat("", fd).mode.toString(8)}`;
+  if (label !== undefined && LABELLED.includes(type)) data = `${data}${data === "" ? "" : ","}context="${label}"`;
+  const flags = entry.readonlyAtEnd || options.tmpCopyUp ? options.flags & ~C.MS_RDONLY : options.flags;
+  withFd(fd, () => {
+    if (options.tmpCopyUp) {
+      copyUp(fd, root, entry, flags, data);
+      return;
+    }
+    try {
+      mount(source, fdPath(fd), type, flags, data);
+    } catch (error) {
+      if (!isErrno(error, EPERM) || type !== "sysfs") throw explain(error, source, destination, type);
+      // A user namespace that does not own the network namespace may not mount sysfs, but may see the host's.
+      bindKernelView(fd, "/sys", flags);
+    }
+  });
+  if (needsAttributes(entry)) withFd(openInRoot(root, destination), (target) => applyAttributes(target, entry));
+}
+
+/** The user knows /proc, not the number of a descriptor. */
+function explain(error: unknown, source: string, destination: string, type: string): unknown {
+  if (!(error instanceof SyscallError)) return error;
+  const hint =
+    error.code === "ENODEV"
+      ? `the kernel has no filesystem "${type}"; see /proc/filesystems`
+      : error.code === "EINVAL"
+        ? "an option is unknown to this filesystem; dmesg may say which"
+        : undefined;
+  return new SyscallError(
+    error.syscall,
+    `${source} (${type}) on ${destination}`,
+    error.errno,
+    hint === undefined ? {} : { hint },
+  );
+}
+
+function bindKernelView(target: number, path: string, flags: number): void {
+  withFd(cloneTree(path, true), (tree) => {
+    const set = (flags & C.MS_RDONLY) !== 0 ? C.MOUNT_ATTR_RDONLY : 0;
+    if (set !== 0) setMountAttributes(tree, { set, clear: 0 }, true, path);
+    moveMount(tree, target, path);
+  });
+}
+
+/** tmpcopyup: the tmpfs begins with what the image has at its place. */
+function copyUp(fd: number, root: number, entry: FilesystemMount, flags: number, data: string): void {
+  const options = Object.fromEntries(
+    data.split(",").flatMap((option) => {
+      const equals = option.indexOf("=");
+      return equals < 0 ? [] : [[option.slice(0, equals), option.slice(equals + 1)]];
+    }),
+  );
+  const tree = detachedFilesystem("tmpfs", options, 0);
+  withFd(tree, () => {
+    moveMount(tree, fd, entry.destination);
+    // The descriptor still shows the directory beneath; the tree is what is mounted over it.
+    withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, fd), (from) => copyTree(from, tree));
+  });
+  withFd(openInRoot(root, entry.destination), (target) =>
+    mount(null, fdPath(target), null, C.MS_REMOUNT | C.MS_BIND | flags, null),
+  );
+}
+
+/** Copies the content of one directory into another, with modes and owners; symlinks stay symlinks. */
+function copyTree(from: number, to: number): void {
+  for (const { name } of readDirectory(from)) {
+    const status = stat(name, from);
+    if (status.type === C.S_IFDIR) {
+      libc.mkdirat(to, name, status.mode);
+      withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, from), (source) =>
+        withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, to), (target) => copyTree(source, target)),
+      );
+    } else if (status.type === C.S_IFLNK) {
+      const link = new Uint8Array(4096);
+      const length = libc.readlinkat(from, name, link, link.length);
+      libc.symlinkat(host.decode(link.subarray(0, length)), to, name);
+    } else if (status.type === C.S_IFREG) {
+      copyFile(name, from, to, status.mode);
+    }
+    libc.fchownat(to, name, status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+  }
+}
+
+function copyFile(name: string, from: number, to: number, mode: number): void {
+  const buffer = new Uint8Array(65536);
+  withFd(open(name, C.O_RDONLY | C.O_NOFOLLOW, 0, from), (source) =>
+    withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode, to), (target) => {
+      for (;;) {
+        const count = libc.read(source, buffer, buffer.length);
+        if (count <= 0) return;
+        libc.write(target, buffer, count);
+      }
+    }),
+  );
+}
+
+function bind(root: number, entry: BindMount): void {
+  const { source, destination, options } = entry;
+  withFd(cloneSource(entry), (tree) => {
+    const { set, clear } = options;
+    const attributes = applyBindAttributes(tree, set, clear, source);
+    if ((options.recursiveSet | options.recursiveClear) !== 0)
+      setMountAttributes(tree, { set: options.recursiveSet, clear: options.recursiveClear }, true, source);
+    const isDirectory = stat("", tree).type === C.S_IFDIR;
+    const target = isDirectory ? directoryInRoot(root, destination).fd : fileInRoot(root, destination);
+    withFd(target, () => moveMount(tree, target, `${source} on ${destination}`));
+    if (!attributes) remountBind(tree, options.flags);
+    for (const propagation of options.propagation) applyPropagation(tree, propagation, destination);
+  });
+}
+
+function cloneSource(entry: BindMount): number {
+  try {
+    return cloneTree(entry.source, entry.options.recursiveBind);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const hint = error.code === "ENOENT" ? `the source must exist on the host` : undefined;
+    throw new SyscallError(
+      "open_tree(2)",
+      `${entry.source} for ${entry.destination}`,
+      error.errno,
+      hint === undefined ? {} : { hint },
+    );
+  }
+}
+
+/** Sets what the options ask for; false when the kernel is too old and mount(2) must do it once the mount is in place. */
+function applyBindAttributes(tree: number, set: number, clear: number, source: string): boolean {
+  if ((set | clear) === 0) return true;
+  try {
+    setMountAttributes(tree, { set, clear }, false, source);
+    return true;
+  } catch (error) {
+    if (isErrno(error, ENOSYS)) return false;
+    // In a user namespace, what the host's mount locks cannot be taken away: the rest still holds.
+    if (!isErrno(error, EPERM) || clear === 0) throw error;
+    setMountAttributes(tree, { set, clear: 0 }, false, source);
+    return true;
+  }
+}
+
+/** Linux before 5.12. */
+function remountBind(tree: number, flags: number): void {
+  mount(null, fdPath(tree), null, C.MS_REMOUNT | C.MS_BIND | flags, null);
+}
+
+function needsAttributes({ options }: FilesystemMount): boolean {
+  return (options.recursiveSet | options.recursiveClear) !== 0 || options.propagation.length > 0;
+}
+
+function applyAttributes(target: number, { options, destination }: FilesystemMount): void {
+  if ((options.recursiveSet | options.recursiveClear) !== 0)
+    setMountAttributes(target, { set: options.recursiveSet, clear: options.recursiveClear }, true, destination);
+  for (const propagation of options.propagation) applyPropagation(target, propagation, destination);
+}
+
+function applyPropagation(target: number, propagation: number, subject: string): void {
+  const recursive = (propagation & C.MS_REC) !== 0;
+  setMountAttributes(target, { set: 0, clear: 0, propagation: propagation & ~C.MS_REC }, recursive, subject);
+}
+
+/** Makes a tmpfs read-only that had to be filled first, and the others that ask for it after their content is in place. */
+export function finishReadonlyMounts(root: number, mounts: readonly MountPlan[]): void {
+  for (const entry of mounts)
+    if (entry.kind === "filesystem" && entry.readonlyAtEnd)
+      at(entry.field, () =>
+        withFd(openInRoot(root, entry.destination), (target) => makeReadonly(target, entry.destination)),
+      );
+}
+
+/** Sets the read-only attribute of the mount that `fd` shows, and keeps its other attributes. */
+function makeReadonly(fd: number, subject: string): void {
+  try {
+    setMountAttributes(fd, { set: C.MOUNT_ATTR_RDONLY, clear: 0 }, false, subject);
+  } catch (error) {
+    if (!isErrno(error, ENOSYS)) throw error;
+    mount(null, fdPath(fd), null, C.MS_REMOUNT | C.MS_BIND | C.MS_RDONLY, null);
+  }
+}
+
+/** Makes `root` the root of this process's mount namespace, and leaves nothing of the old one. */
+export function changeRoot(root: number, rootfs: RootfsPlan): void {
+  if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
+  if (rootfs.change === "pivot") {
+    // The old root ends up stacked on the new one, so no directory for it is needed: pivot_root(2), NOTES.
+    pivotRoot(".", ".");
+    if (isShared(rootfs)) mount(null, ".", null, C.MS_REC | C.MS_SLAVE, null); // or the unmount would reach the host
+    umount(".", C.MNT_DETACH);
+  } else {
+    if (rootfs.change === "move") {
+      hideHostMounts();
+      mount(".", "/", null, C.MS_MOVE, null);
+    }
+    if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", rootfs.path, host.errno());
+  }
+  if (libc.chdir("/") === -1) throw new SyscallError("chdir(2)", "/", host.errno());
+}
+
+/** Without pivot_root the host's /proc and /sys stay in the mount namespace, and a process could find them (as runc). */
+function hideHostMounts(): void {
+  for (const path of ["/proc", "/sys"]) {
+    try {
+      umount(path, C.MNT_DETACH);
+    } catch (error) {
+      if (!isErrno(error, EINVAL, EPERM)) throw error;
+      if (isErrno(error, EPERM)) mount("tmpfs", path, "tmpfs", 0, null);
+    }
+  }
+}
+
+/** What can only be done when the new root is "/": propagation and the read-only root itself. */
+export function finishRoot(rootfs: RootfsPlan): void {
+  const recursive = ((rootfs.propagation ?? 0) & C.MS_REC) !== 0;
+  withFd(open("/", C.O_PATH | C.O_DIRECTORY), (root) => {
+    if (rootfs.propagation !== undefined)
+      at("/linux/rootfsPropagation", () =>
+        setMountAttributes(
+          root,
+          { set: 0, clear: 0, propagation: (rootfs.propagation ?? 0) & ~C.MS_REC },
+          recursive,
+          "/",
+        ),
+      );
+    if (rootfs.readonly) at("/root/readonly", () => makeReadonly(root, "/"));
+  });
+}

@@ -1,0 +1,63 @@
+/** How the kernel schedules the process: CPU, I/O, execution domain. Source: sched(7), ioprio_set(2), personality(2). */
+import { host } from "#host";
+import { at, SyscallError } from "../../errors/errors.ts";
+import { checked } from "../../libc/call.ts";
+import * as C from "../../libc/constants.ts";
+import { libc } from "../../libc/libc.ts";
+import { Struct } from "../../libc/memory.ts";
+import type { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from "../../oci/config.ts";
+import type { ProcessPlan } from "../../oci/plan/process.ts";
+
+// biome-ignore format: a table
+const POLICIES: Readonly<Record<SchedulerPolicy, number>> = {
+  SCHED_OTHER: 0, SCHED_FIFO: 1, SCHED_RR: 2, SCHED_BATCH: 3, SCHED_ISO: 4, SCHED_IDLE: 5, SCHED_DEADLINE: 6,
+};
+// biome-ignore format: a table
+const FLAGS: Readonly<Record<SchedulerFlag, number>> = {
+  SCHED_FLAG_RESET_ON_FORK: 0x01, SCHED_FLAG_RECLAIM: 0x02, SCHED_FLAG_DL_OVERRUN: 0x04, SCHED_FLAG_KEEP_POLICY: 0x08,
+  SCHED_FLAG_KEEP_PARAMS: 0x10, SCHED_FLAG_UTIL_CLAMP_MIN: 0x20, SCHED_FLAG_UTIL_CLAMP_MAX: 0x40,
+};
+const IO_CLASSES: Readonly<Record<IoPriorityClass, number>> = {
+  IOPRIO_CLASS_RT: 1,
+  IOPRIO_CLASS_BE: 2,
+  IOPRIO_CLASS_IDLE: 3,
+};
+const IOPRIO_WHO_PROCESS = 1;
+const IOPRIO_CLASS_SHIFT = 13;
+
+/** Applies process.scheduler and process.ioPriority; needs CAP_SYS_NICE for most of it, so it comes before the user changes. */
+export function setScheduling({ scheduler, ioPriority }: ProcessPlan): void {
+  if (scheduler !== undefined) {
+    const attributes = new Struct(56)
+      .setU32(0, 56)
+      .setU32(4, POLICIES[scheduler.policy])
+      .setU64(
+        8,
+        (scheduler.flags ?? []).reduce((set, flag) => set | FLAGS[flag], 0),
+      )
+      .setI32(16, scheduler.nice ?? 0)
+      .setU32(20, scheduler.priority ?? 0)
+      .setU64(24, scheduler.runtime ?? 0)
+      .setU64(32, scheduler.deadline ?? 0)
+      .setU64(40, scheduler.period ?? 0);
+    at("/process/scheduler", () =>
+      checked(libc.syscall(C.SYS_sched_setattr, 0, attributes.bytes, 0, 0, 0), "sched_setattr(2)", scheduler.policy),
+    );
+  }
+  if (ioPriority !== undefined) {
+    const value = (IO_CLASSES[ioPriority.class] << IOPRIO_CLASS_SHIFT) | (ioPriority.priority ?? 0);
+    at("/process/ioPriority", () =>
+      checked(libc.syscall(C.SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, value, 0, 0), "ioprio_set(2)", ioPriority.class),
+    );
+  }
+}
+
+const PER_LINUX = 0x0000;
+const PER_LINUX32 = 0x0008;
+
+/** linux.personality; set before seccomp, whose profiles often forbid personality(2). */
+export function setPersonality(personality: { readonly domain: string } | undefined): void {
+  if (personality === undefined) return;
+  if (libc.personality(personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX) === -1)
+    throw new SyscallError("personality(2)", personality.domain, host.errno(), { field: "/linux/personality/domain" });
+}

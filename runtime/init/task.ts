@@ -1,0 +1,29 @@
+/** What init is told at its start: by fork on the native host, as JSON on the Node host. */
+import type { CgroupHost } from "../linux/cgroup/host.ts";
+import type { CgroupState } from "../linux/cgroup/types.ts";
+import type { Plan } from "../oci/plan/plan.ts";
+
+/** Descriptors that init is born with, besides 0, 1 and 2 and the preserved ones. */
+export interface InitDescriptors {
+  /** init's end of the channel. */
+  readonly channel: number;
+  /** O_PATH of exec.fifo; absent for `run`. */
+  readonly execFifo?: number;
+}
+
+/**
+ * Who puts init into its cgroup. "init": init itself, when it gets there, which spares the kernel a wait of 10 ms and
+ * more that moving another process costs; "intermediate": its parent did, before entering a user namespace that may not;
+ * "runtime": the runtime does, since systemd wants to know the pid.
+ */
+export type Admission = "init" | "intermediate" | "runtime";
+
+export interface InitTask {
+  readonly plan: Plan;
+  readonly cgroupHost: CgroupHost;
+  readonly cgroup: CgroupState;
+  readonly admission: Admission;
+  /** Whether the clone was born in the unified hierarchy (CLONE_INTO_CGROUP). */
+  readonly bornInCgroup: boolean;
+  readonly descriptors: InitDescriptors;
+}

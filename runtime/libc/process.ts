@@ -1,0 +1,121 @@
+/** Processes: clone, wait, signals by pidfd, namespaces, what a process may set of itself. */
+import { host } from "#host";
+import { EINTR, ESRCH } from "../errors/errno.ts";
+import { SyscallError } from "../errors/errors.ts";
+import { checked } from "./call.ts";
+import * as C from "./constants.ts";
+import { libc } from "./libc.ts";
+import { cString, cStringArray, Struct } from "./memory.ts";
+
+/** clone3(2) as fork: 0 in the child. `flags` is the CLONE_* set; the exit signal is SIGCHLD unless CLONE_PARENT. Native host only. */
+export function clone3(flags: number, cgroup?: number): number {
+  const args = new Struct(88);
+  args.setU64(0, flags).setU64(32, (flags & C.CLONE_PARENT) === 0 ? 17 : 0);
+  if (cgroup !== undefined) args.setU64(0, flags + C.CLONE_INTO_CGROUP).setU64(80, cgroup);
+  return checked(libc.syscall(C.SYS_clone3, args.bytes, 88, 0, 0, 0), "clone3(2)", `flags 0x${flags.toString(16)}`);
+}
+
+/** How a child ended: its exit status, or the signal that killed it. */
+export type ExitStatus = { readonly code: number } | { readonly signal: number };
+
+function decodeStatus(status: number): ExitStatus {
+  const signal = status & 0x7f;
+  return signal === 0 ? { code: (status >> 8) & 0xff } : { signal };
+}
+
+/** The number a shell gives for how a child ended: the exit status, or 128 + signal. */
+export function shellStatus(status: ExitStatus): number {
+  return "code" in status ? status.code : 128 + status.signal;
+}
+
+/** waitpid(2), again after EINTR. */
+export function waitFor(pid: number): ExitStatus {
+  const status = new Struct(4);
+  for (;;) {
+    if (libc.waitpid(pid, status.bytes, 0) === pid) return decodeStatus(status.i32(0));
+    if (host.errno() !== EINTR) throw new SyscallError("waitpid(2)", `${pid}`, host.errno());
+  }
+}
+
+/** waitpid(2) of any child without blocking; undefined when none has ended. */
+export function reapOne(): { readonly pid: number; readonly status: ExitStatus } | undefined {
+  const status = new Struct(4);
+  const pid = libc.waitpid(-1, status.bytes, C.WNOHANG);
+  return pid > 0 ? { pid, status: decodeStatus(status.i32(0)) } : undefined;
+}
+
+/** pidfd_open(2); undefined when there is no such process. Linux 5.3. */
+export function openPidfd(pid: number): number | undefined {
+  const fd = libc.syscall(C.SYS_pidfd_open, pid, 0, 0, 0, 0);
+  if (fd === -1 && host.errno() === ESRCH) return undefined;
+  return checked(fd, "pidfd_open(2)", `process ${pid}`);
+}
+
+/** pidfd_send_signal(2); false when the process has ended. Linux 5.1. */
+export function signalPidfd(pidfd: number, signal: number): boolean {
+  const result = libc.syscall(C.SYS_pidfd_send_signal, pidfd, signal, null, 0, 0);
+  if (result === -1 && host.errno() === ESRCH) return false;
+  checked(result, "pidfd_send_signal(2)", `signal ${signal}`);
+  return true;
+}
+
+/** unshare(2). Native host only: Node is multi-threaded. */
+export function unshare(flags: number): void {
+  checked(libc.unshare(flags), "unshare(2)", `flags 0x${flags.toString(16)}`);
+}
+
+/** setns(2). Native host only. */
+export function setns(fd: number, type: number, subject: string): void {
+  checked(libc.setns(fd, type), "setns(2)", subject);
+}
+
+/** prctl(2) with up to four arguments. */
+export function prctl(option: number, subject: string, a = 0, b = 0, c = 0, d = 0): number {
+  return checked(libc.prctl(option, a, b, c, d), "prctl(2)", subject);
+}
+
+/** execve(2): returns only by throwing. */
+export function execve(path: string, argv: readonly string[], env: readonly string[]): never {
+  const arguments_ = cStringArray(argv);
+  const environment = cStringArray(env);
+  libc.execve(path, arguments_.pointers, environment.pointers);
+  throw new SyscallError("execve(2)", path, host.errno());
+}
+
+/** posix_spawn(3): starts a program with the descriptors `from` placed at `to`. Returns its pid. Safe on both hosts. */
+export function spawn(
+  path: string,
+  argv: readonly string[],
+  env: readonly string[],
+  descriptors: readonly { readonly from: number; readonly to: number }[],
+): number {
+  const actions = new Uint8Array(128);
+  const pid = new Struct(4);
+  const arguments_ = cStringArray(argv);
+  const environment = cStringArray(env);
+  libc.posix_spawn_file_actions_init(actions);
+  try {
+    for (const { from, to } of descriptors) libc.posix_spawn_file_actions_adddup2(actions, from, to);
+    const errno = libc.posix_spawn(pid.bytes, path, actions, null, arguments_.pointers, environment.pointers);
+    if (errno !== 0) throw new SyscallError("posix_spawn(3)", path, errno);
+    return pid.i32(0);
+  } finally {
+    libc.posix_spawn_file_actions_destroy(actions);
+  }
+}
+
+/** close_range(2) that marks descriptors from `first` on close-on-exec. Linux 5.11. */
+export function closeOnExecFrom(first: number): void {
+  const CLOSE_RANGE_CLOEXEC = 4;
+  checked(
+    libc.syscall(C.SYS_close_range, first, 0xffffffff, CLOSE_RANGE_CLOEXEC, 0, 0),
+    "close_range(2)",
+    `from ${first}`,
+  );
+}
+
+/** Joins a new session keyring of this name (keyctl(2)); false where the kernel or a filter does not allow it. */
+export function joinSessionKeyring(name: string): boolean {
+  const KEYCTL_JOIN_SESSION_KEYRING = 1;
+  return libc.syscall(C.SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, cString(name), 0, 0, 0) !== -1;
+}

@@ -1,0 +1,69 @@
+/** The mounts of a container, as data. Pure. Source: runtime-spec config.md "Mounts". */
+import * as C from "../../libc/constants.ts";
+import type { Config, IdMapping, Mount } from "../config.ts";
+import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+
+interface MountBase {
+  /** Absolute path in the container. */
+  readonly destination: string;
+  readonly options: MountOptions;
+  /** JSON pointer of the entry that asked for it. */
+  readonly field: string;
+}
+
+/** A filesystem of its own: proc, tmpfs, sysfs, devpts, mqueue, overlay ... */
+export interface FilesystemMount extends MountBase {
+  readonly kind: "filesystem";
+  readonly type: string;
+  readonly source: string;
+  /** A read-only tmpfs is filled first (device nodes, copied content): it turns read-only at the end. */
+  readonly readonlyAtEnd: boolean;
+}
+
+/** A file or directory of the host. */
+export interface BindMount extends MountBase {
+  readonly kind: "bind";
+  /** Absolute path on the host. */
+  readonly source: string;
+  readonly idMappings?: { readonly uid: readonly IdMapping[]; readonly gid: readonly IdMapping[] };
+}
+
+/** Type "cgroup": what the container sees of its own cgroups, for the version that the host has. */
+export interface CgroupMount extends MountBase {
+  readonly kind: "cgroup";
+}
+
+export type MountPlan = FilesystemMount | BindMount | CgroupMount;
+
+/** Collapses "//" and "/./" and a trailing slash. ".." is left for the kernel, which resolves it inside the root. */
+export function cleanPath(path: string): string {
+  const parts = path.split("/").filter((part) => part !== "" && part !== ".");
+  return `/${parts.join("/")}`;
+}
+
+function planMount(mount: Mount, field: string, config: Config, bundle: string): MountPlan {
+  const options = parseMountOptions(mount.options ?? []);
+  const destination = cleanPath(mount.destination);
+  if (options.bind || mount.type === "bind") {
+    const source = mount.source ?? "";
+    const uid = mount.uidMappings ?? (options.idmap === undefined ? undefined : config.linux?.uidMappings);
+    const gid = mount.gidMappings ?? (options.idmap === undefined ? undefined : config.linux?.gidMappings);
+    return {
+      kind: "bind",
+      source: source.startsWith("/") ? source : `${bundle}/${source}`,
+      destination,
+      options,
+      field,
+      ...(uid === undefined || gid === undefined ? {} : { idMappings: { uid, gid } }),
+    };
+  }
+  const type = mount.type ?? "";
+  if (type === "cgroup" || type === "cgroup2") return { kind: "cgroup", destination, options, field };
+  const readonlyAtEnd = type === "tmpfs" && (options.flags & C.MS_RDONLY) !== 0;
+  return { kind: "filesystem", type, source: mount.source ?? type, destination, options, readonlyAtEnd, field };
+}
+
+/** The mounts in the order of config.json. `bundle` is absolute; relative bind sources start there. */
+export function planMounts(config: Config, bundle: string): MountPlan[] {
+  return (config.mounts ?? []).map((mount, index) => planMount(mount, `/mounts/${index}`, config, bundle));
+}

@@ -1,0 +1,122 @@
+/**
+ * Plan, then apply: config.json and facts about the host become plain data that says everything that will be done, and
+ * which field asked for it. Pure; `reg plan` prints it, the parent and init apply it.
+ */
+import { UsageError } from "../../errors/errors.ts";
+import type { CgroupHost } from "../../linux/cgroup/host.ts";
+import type { Config, Hooks } from "../config.ts";
+import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
+import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
+import { propagationFlag } from "./mount-options.ts";
+import { cleanPath, type MountPlan, planMounts } from "./mounts.ts";
+import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
+import { lastWins, type ProcessPlan, planProcess } from "./process.ts";
+import { planSysctl, type SysctlPlan } from "./sysctl.ts";
+
+export interface RootfsPlan {
+  /** Absolute path on the host. */
+  readonly path: string;
+  readonly readonly: boolean;
+  /** MS_* propagation of the container's root, applied last; absent: nothing is asked for. */
+  readonly propagation?: number;
+  /** How the root is changed: pivot_root(2), MS_MOVE and chroot(2) for --no-pivot, chroot(2) without a mount namespace. */
+  readonly change: "pivot" | "move" | "chroot";
+}
+
+/** A path hidden or made read-only inside the container. */
+export interface PathPlan {
+  readonly path: string;
+  readonly field: string;
+}
+
+export interface Plan {
+  readonly ociVersion: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly namespaces: NamespacePlan;
+  readonly rootfs: RootfsPlan;
+  readonly mounts: readonly MountPlan[];
+  /** Whether /dev gets nodes and links. */
+  readonly fillDev: boolean;
+  readonly devices: readonly DevicePlan[];
+  readonly hostname?: string;
+  readonly domainname?: string;
+  readonly sysctl: readonly SysctlPlan[];
+  readonly readonlyPaths: readonly PathPlan[];
+  readonly maskedPaths: readonly PathPlan[];
+  readonly mountLabel?: string;
+  readonly cgroup: CgroupPlan;
+  readonly hooks: Hooks;
+  /** Absent when config.json has no process: the container can be created, not started. */
+  readonly process?: ProcessPlan;
+  readonly personality?: { readonly domain: string };
+  /** Whether init gets a session keyring of its own. */
+  readonly newKeyring: boolean;
+  /** How many descriptors from 3 on the process keeps. */
+  readonly preserveFds: number;
+  /** What was found odd but is no fault; logged as warnings. */
+  readonly warnings: readonly string[];
+}
+
+/** What the command line adds to config.json. */
+export interface PlanOptions extends CgroupRequest {
+  readonly id: string;
+  /** Absolute. */
+  readonly bundle: string;
+  readonly noPivot: boolean;
+  readonly noNewKeyring: boolean;
+  readonly preserveFds: number;
+  /** How many of them sd_listen_fds(3) is to find; they come first. */
+  readonly listenFds: number;
+}
+
+function planPaths(paths: readonly string[] | undefined, field: string): PathPlan[] {
+  return (paths ?? []).map((path, index) => ({ path: cleanPath(path), field: `${field}/${index}` }));
+}
+
+function planRootfs(config: Config, options: PlanOptions, namespaces: NamespacePlan): RootfsPlan {
+  const path = config.root?.path ?? "";
+  const propagation = propagationFlag(config.linux?.rootfsPropagation ?? "");
+  return {
+    path: cleanPath(path.startsWith("/") ? path : `${options.bundle}/${path}`),
+    readonly: config.root?.readonly ?? false,
+    ...(propagation === undefined ? {} : { propagation }),
+    change: !hasNamespace(namespaces, "mount") ? "chroot" : options.noPivot ? "move" : "pivot",
+  };
+}
+
+/** Plans a container. Throws ConfigError or UsageError for what only the host makes impossible. */
+export function planContainer(config: Config, options: PlanOptions, host: CgroupHost): Plan {
+  const linux = config.linux ?? {};
+  const namespaces = planNamespaces(config);
+  const mounts = planMounts(config, options.bundle);
+  const unknown: string[] = [];
+  const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
+  const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
+  if (options.preserveFds < 0) throw new UsageError(`--preserve-fds ${options.preserveFds}: expected 0 or more`);
+  return {
+    ociVersion: config.ociVersion,
+    id: options.id,
+    bundle: options.bundle,
+    annotations: config.annotations ?? {},
+    namespaces,
+    rootfs: planRootfs(config, options, namespaces),
+    mounts,
+    fillDev: fillsDev(mounts),
+    devices: planDevices(config),
+    ...(config.hostname ? { hostname: config.hostname } : {}),
+    ...(config.domainname ? { domainname: config.domainname } : {}),
+    sysctl: planSysctl(config),
+    readonlyPaths: planPaths(linux.readonlyPaths, "/linux/readonlyPaths"),
+    maskedPaths: planPaths(linux.maskedPaths, "/linux/maskedPaths"),
+    ...(linux.mountLabel ? { mountLabel: linux.mountLabel } : {}),
+    cgroup: planCgroup(config, options, host),
+    hooks: config.hooks ?? {},
+    ...(process === undefined ? {} : { process: { ...process, env: lastWins([...process.env, ...listen]) } }),
+    ...(linux.personality === undefined ? {} : { personality: linux.personality }),
+    newKeyring: !options.noNewKeyring,
+    preserveFds: options.preserveFds + options.listenFds,
+    warnings: unknown.map((name) => `capability ${name} is unknown and was ignored`),
+  };
+}

@@ -1,0 +1,99 @@
+/** The container's process, as data: who it is, what it may do, what it runs. Pure. Source: runtime-spec config.md "Process". */
+import { type CapabilitySet, capabilitySet } from "../../linux/capability.ts";
+import type { IoPriority, Process, Scheduler } from "../config.ts";
+
+/** The five sets of capabilities(7). */
+export interface CapabilityPlan {
+  readonly bounding: CapabilitySet;
+  readonly effective: CapabilitySet;
+  readonly permitted: CapabilitySet;
+  readonly inheritable: CapabilitySet;
+  readonly ambient: CapabilitySet;
+}
+
+export interface RlimitPlan {
+  readonly resource: number;
+  readonly name: string;
+  readonly soft: number;
+  readonly hard: number;
+  readonly field: string;
+}
+
+export interface ProcessPlan {
+  readonly args: readonly string[];
+  /** NAME=value, each name once; HOME is added inside, where /etc/passwd can be read. */
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly groups: readonly number[];
+  readonly umask: number;
+  /** Absent when config.json has no capabilities: the process has none. */
+  readonly capabilities: CapabilityPlan;
+  readonly rlimits: readonly RlimitPlan[];
+  readonly noNewPrivileges: boolean;
+  readonly terminal: boolean;
+  readonly consoleSize?: { readonly height: number; readonly width: number };
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly oomScoreAdj?: number;
+  readonly scheduler?: Scheduler;
+  readonly ioPriority?: IoPriority;
+  readonly cpuAffinity?: { readonly initial?: string; readonly final?: string };
+}
+
+/** Numbers of getrlimit(2). */
+// biome-ignore format: a table
+const RLIMITS: Readonly<Record<string, number>> = {
+  RLIMIT_CPU: 0, RLIMIT_FSIZE: 1, RLIMIT_DATA: 2, RLIMIT_STACK: 3, RLIMIT_CORE: 4, RLIMIT_RSS: 5, RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7, RLIMIT_MEMLOCK: 8, RLIMIT_AS: 9, RLIMIT_LOCKS: 10, RLIMIT_SIGPENDING: 11, RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13, RLIMIT_RTPRIO: 14, RLIMIT_RTTIME: 15,
+};
+
+/** Each name once, at its first place, with its last value: what getenv(3) in the container should see. */
+export function lastWins(env: readonly string[]): string[] {
+  const values = new Map<string, string>();
+  for (const entry of env) {
+    const equals = entry.indexOf("=");
+    values.set(equals < 0 ? entry : entry.slice(0, equals), entry);
+  }
+  return [...values.values()];
+}
+
+/** Plans a process. Names of capabilities that this machine's headers do not know are put into `unknown`. */
+export function planProcess(process: Process, unknown: string[], field = "/process"): ProcessPlan {
+  const { user = { uid: 0, gid: 0 }, capabilities = {} } = process;
+  const set = (names: readonly string[] | undefined) => capabilitySet(names ?? [], unknown);
+  return {
+    args: process.args ?? [],
+    env: lastWins(process.env ?? []),
+    cwd: process.cwd,
+    uid: user.uid ?? 0,
+    gid: user.gid ?? 0,
+    groups: user.additionalGids ?? [],
+    umask: user.umask ?? 0o022,
+    capabilities: {
+      bounding: set(capabilities.bounding),
+      effective: set(capabilities.effective),
+      permitted: set(capabilities.permitted),
+      inheritable: set(capabilities.inheritable),
+      ambient: set(capabilities.ambient),
+    },
+    rlimits: (process.rlimits ?? []).map(({ type, soft, hard }, index) => ({
+      resource: RLIMITS[type] ?? -1,
+      name: type,
+      soft,
+      hard,
+      field: `${field}/rlimits/${index}`,
+    })),
+    noNewPrivileges: process.noNewPrivileges ?? false,
+    terminal: process.terminal ?? false,
+    ...(process.consoleSize === undefined ? {} : { consoleSize: process.consoleSize }),
+    ...(process.apparmorProfile ? { apparmorProfile: process.apparmorProfile } : {}),
+    ...(process.selinuxLabel ? { selinuxLabel: process.selinuxLabel } : {}),
+    ...(process.oomScoreAdj === undefined ? {} : { oomScoreAdj: process.oomScoreAdj }),
+    ...(process.scheduler === undefined ? {} : { scheduler: process.scheduler }),
+    ...(process.ioPriority === undefined ? {} : { ioPriority: process.ioPriority }),
+    ...(process.execCPUAffinity === undefined ? {} : { cpuAffinity: process.execCPUAffinity }),
+  };
+}
