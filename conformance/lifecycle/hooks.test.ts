@@ -1,0 +1,173 @@
+/** The six kinds of hook: when each runs, where, with what on stdin, and what its failure does. Source: runtime-spec config.md, Hooks. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Hook, HookName, Spec } from "../fixtures/bundle.ts";
+import { type Fixture, type State, withFixture } from "../fixtures/fixture.ts";
+import { cgroups, mounting, needs, root } from "../testing.ts";
+
+const hooks = suite("hooks");
+const test = needs(hooks, root, mounting, cgroups);
+
+const SHARED = "/hooks";
+
+/** A hook that notes its name in `order`, and the state it gets in a file of its name; both in the fixture's folder. */
+function noting(name: HookName, folder: string, shell: string): Hook {
+  const script = `cat > ${folder}/${name}; echo ${name} >> ${folder}/order`;
+  return { path: shell, args: ["sh", "-c", script], env: ["PATH=/bin:/usr/bin"] };
+}
+
+/** All kinds at once. Those in the runtime's namespaces use the host's shell, startContainer the container's. */
+function withAllHooks(fixture: Fixture): (spec: Spec) => void {
+  const host = (name: HookName) => [noting(name, fixture.folder, "/bin/sh")];
+  return (spec) => {
+    spec.mounts.push({ destination: SHARED, type: "bind", source: fixture.folder, options: ["bind"] });
+    spec.hooks = {
+      prestart: host("prestart"),
+      createRuntime: host("createRuntime"),
+      createContainer: host("createContainer"),
+      startContainer: [noting("startContainer", SHARED, "/bin/sh")],
+      poststart: host("poststart"),
+      poststop: host("poststop"),
+    };
+  };
+}
+
+const failing: Hook = { path: "/bin/sh", args: ["sh", "-c", "echo the reason >&2; exit 3"] };
+const endless: Hook = { path: "/bin/sh", args: ["sh", "-c", "exec sleep 1000"], timeout: 1 };
+
+const order = (fixture: Fixture) => fixture.read("order").trim().split("\n");
+
+test("each kind runs at its time", () =>
+  withFixture((fixture) => {
+    const id = fixture.create(fixture.sleeper(withAllHooks(fixture)));
+    const created = order(fixture).filter((name) => name !== "poststart");
+    assert.equal(created, ["prestart", "createRuntime", "createContainer"]);
+    fixture.succeed("start", id);
+    fixture.waitForText(fixture.path("order"), "startContainer");
+    fixture.waitForText(fixture.path("order"), "poststart");
+    assert.not(order(fixture).includes("poststop"));
+    fixture.succeed("delete", "--force", id);
+    assert.is(order(fixture).at(-1), "poststop");
+    assert.is(order(fixture).length, 6);
+    fixture.assertNothingLeft();
+  }));
+
+test("the program starts after startContainer", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.shell(`echo program >> ${SHARED}/order`, withAllHooks(fixture));
+    const { status, stderr } = fixture.reg("run", "--bundle", bundle.path, fixture.id());
+    assert.is(status, 0, stderr);
+    const names = order(fixture);
+    assert.ok(names.indexOf("startContainer") < names.indexOf("program"), names.join(" "));
+    assert.is(names.at(-1), "poststop");
+  }));
+
+const STATUSES: [name: HookName, statuses: State["status"][]][] = [
+  ["prestart", ["creating"]],
+  ["createRuntime", ["creating"]],
+  ["createContainer", ["creating"]],
+  ["startContainer", ["created"]],
+  ["poststart", ["running"]],
+  ["poststop", ["stopped"]],
+];
+for (const [name, statuses] of STATUSES)
+  test(`${name} gets the state, ${statuses.join(" or ")}`, () =>
+    withFixture((fixture) => {
+      const bundle = fixture.sleeper(withAllHooks(fixture));
+      const id = fixture.create(bundle);
+      const { pid } = fixture.state(id);
+      fixture.succeed("start", id);
+      fixture.waitForText(fixture.path("order"), "poststart");
+      fixture.waitForText(fixture.path("order"), "startContainer");
+      fixture.succeed("delete", "--force", id);
+      const state: State = JSON.parse(fixture.read(name));
+      assert.is(state.id, id);
+      assert.is(state.bundle, bundle.path);
+      assert.ok(statuses.includes(state.status), state.status);
+      if (name === "prestart" || name === "createRuntime" || name === "poststart") assert.is(state.pid, pid);
+    }));
+
+for (const name of ["prestart", "createRuntime", "createContainer"] as const) {
+  test(`a failing ${name} hook undoes the create`, () =>
+    withFixture((fixture) => {
+      const bundle = fixture.sleeper((spec) => {
+        spec.hooks = { [name]: [failing] };
+      });
+      fixture.fail(/hook.*(exit status 3|status 3)/s, ["create", "--bundle", bundle.path, fixture.id()]);
+      fixture.assertNothingLeft();
+    }));
+
+  test(`a ${name} hook that takes longer than its timeout is killed, and undoes the create`, () =>
+    withFixture((fixture) => {
+      const bundle = fixture.sleeper((spec) => {
+        spec.hooks = { [name]: [endless] };
+      });
+      fixture.fail(/hook.*(timeout|timed out|1s|1000)/is, ["create", "--bundle", bundle.path, fixture.id()]);
+      fixture.assertNothingLeft();
+    }));
+}
+
+test("a failing startContainer hook keeps the program from starting", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.shell(`echo program > ${SHARED}/program`, (spec) => {
+      spec.mounts.push({ destination: SHARED, type: "bind", source: fixture.folder, options: ["bind"] });
+      spec.hooks = { startContainer: [failing] };
+    });
+    assert.is.not(fixture.reg("run", "--bundle", bundle.path, fixture.id()).status, 0);
+    assert.not(existsSync(fixture.path("program")));
+    fixture.assertNothingLeft();
+  }));
+
+test("a failing poststop hook does not keep the container", () =>
+  withFixture((fixture) => {
+    const id = fixture.create(
+      fixture.sleeper((spec) => {
+        spec.hooks = { poststop: [failing, noting("poststop", fixture.folder, "/bin/sh")] };
+      }),
+    );
+    fixture.succeed("delete", "--force", id);
+    assert.equal(order(fixture), ["poststop"], "the hooks after the failing one run");
+    fixture.assertNothingLeft();
+  }));
+
+test("a hook has the environment it is given and no other", () =>
+  withFixture((fixture) => {
+    const out = fixture.path("environment");
+    const id = fixture.create(
+      fixture.sleeper((spec) => {
+        spec.hooks = {
+          createRuntime: [{ path: "/usr/bin/env", args: ["env", "sh", "-c", `env > ${out}`], env: ["A=1"] }],
+        };
+      }),
+    );
+    const names = readFileSync(out, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => line.split("=")[0]);
+    // PWD and _ are the shell's own.
+    assert.equal(
+      names.filter((name) => name !== "PWD" && name !== "_" && name !== "SHLVL" && name !== "OLDPWD"),
+      ["A"],
+    );
+    fixture.succeed("delete", "--force", id);
+  }));
+
+test("createContainer runs in the container's namespaces, createRuntime in the runtime's", () =>
+  withFixture((fixture) => {
+    const note = (name: string): Hook => ({
+      path: "/bin/sh",
+      args: ["sh", "-c", `readlink /proc/self/ns/mnt > ${join(fixture.folder, name)}`],
+      env: ["PATH=/bin:/usr/bin"],
+    });
+    const id = fixture.create(
+      fixture.sleeper((spec) => {
+        spec.hooks = { createRuntime: [note("runtime")], createContainer: [note("container")] };
+      }),
+    );
+    assert.is.not(fixture.read("runtime"), fixture.read("container"));
+    fixture.succeed("delete", "--force", id);
+  }));
+
+hooks.run();

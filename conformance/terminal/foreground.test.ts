@@ -1,0 +1,133 @@
+/** `run` with a terminal, at a real terminal: tmux types the keys, changes the size and reads the screen. */
+import { spawnSync } from "node:child_process";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Bundle } from "../fixtures/bundle.ts";
+import { type Fixture, waitUntil, withFixture } from "../fixtures/fixture.ts";
+import { cgroups, mounting, needs, program, root } from "../testing.ts";
+
+const foreground = suite("terminal in the foreground");
+const test = needs(foreground, root, mounting, cgroups, program("tmux"));
+
+const TIMEOUT_MS = 20_000;
+
+/** A tmux server of its own, with one window in which the runtime runs; its status appears at the end as `status=N`. */
+class Screen {
+  readonly id: string;
+  private readonly socket: string;
+
+  constructor(fixture: Fixture, bundle: Bundle) {
+    this.id = fixture.id();
+    this.socket = fixture.path("tmux");
+    const command = fixture.command("run", "--bundle", bundle.path, this.id).join(" ");
+    const script = fixture.write("script", `${command}\necho status=$?\nstty -a\ncat\n`);
+    this.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "sh", script);
+  }
+
+  type(...keys: string[]): void {
+    this.tmux("send-keys", ...keys);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.tmux("resize-window", "-x", String(columns), "-y", String(rows));
+  }
+
+  content(): string {
+    return this.tmux("capture-pane", "-p");
+  }
+
+  expect(text: string | RegExp): string {
+    return waitUntil(
+      `${text} on the screen, which shows:\n${this.content()}`,
+      () => {
+        const content = this.content();
+        return (typeof text === "string" ? content.includes(text) : text.test(content)) && content;
+      },
+      TIMEOUT_MS,
+    );
+  }
+
+  stop(): void {
+    this.tmux("kill-server");
+  }
+
+  private tmux(...args: string[]): string {
+    return spawnSync("tmux", ["-S", this.socket, ...args], { encoding: "utf8" }).stdout;
+  }
+}
+
+/** A container with a terminal on a screen. */
+function withScreen(script: string[], body: (screen: Screen, fixture: Fixture) => void): Promise<void> {
+  return withFixture((fixture) => {
+    const bundle = fixture.bundle(script, (spec) => {
+      spec.process.terminal = true;
+      spec.process.env.push("PS1=in-container$ ");
+    });
+    const screen = new Screen(fixture, bundle);
+    try {
+      body(screen, fixture);
+    } finally {
+      screen.stop();
+    }
+  });
+}
+
+test("keys reach the shell, and its exit status is kept", () =>
+  withScreen(["/bin/sh"], (screen, fixture) => {
+    screen.expect("in-container$");
+    screen.type("echo $((6 * 7)) things", "Enter");
+    screen.expect("42 things");
+    screen.type("exit 9", "Enter");
+    screen.expect("status=9");
+    fixture.assertNothingLeft();
+  }));
+
+test("the container has the terminal's size, and learns of a new one", () =>
+  withScreen(["/bin/sh"], (screen) => {
+    screen.expect("in-container$");
+    screen.type("stty size", "Enter");
+    screen.expect("30 100");
+    screen.resize(90, 20);
+    screen.type("stty size", "Enter");
+    screen.expect("20 90");
+  }));
+
+test("Ctrl-C interrupts the program in the container, not the runtime", () =>
+  withScreen(["/bin/sh"], (screen) => {
+    screen.expect("in-container$");
+    screen.type("sleep 1000; echo after=$?", "Enter");
+    screen.type("C-c");
+    screen.type("echo still $((1 + 1)) here", "Enter");
+    const content = screen.expect("still 2 here");
+    assert.not.match(content, "status=");
+  }));
+
+test("Ctrl-D ends the shell", () =>
+  withScreen(["/bin/sh"], (screen, fixture) => {
+    screen.expect("in-container$");
+    screen.type("C-d");
+    screen.expect("status=0");
+    fixture.assertNothingLeft();
+  }));
+
+test("the terminal is as before when the container has ended", () =>
+  withScreen(["/bin/sh", "-c", "stty -echo -icanon; exit 0"], (screen) => {
+    screen.expect("status=0");
+    const content = screen.expect("icanon");
+    assert.match(content, /(^|\s)icanon/m);
+    assert.match(content, /(^|\s)echo\s/m);
+    assert.match(content, /(^|\s)opost/m);
+  }));
+
+test("a signal to the runtime reaches the container", () =>
+  withScreen(
+    ["/bin/sh", "-c", "trap 'echo got TERM; exit 3' TERM; echo ready; while :; do sleep 0.05; done"],
+    (screen, fixture) => {
+      screen.expect("ready");
+      process.kill(fixture.runtimeOf(screen.id), "SIGTERM");
+      screen.expect("got TERM");
+      screen.expect("status=3");
+    },
+  ));
+
+foreground.run();
