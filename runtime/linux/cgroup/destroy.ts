@@ -8,8 +8,6 @@ import { childrenOf, readControl } from "./file.ts";
 import { listPids } from "./processes.ts";
 import { napUs, nowMs, waitForControl, waitForExits } from "./wait.ts";
 
-const REMOVE_TIMEOUT_MS = 5_000;
-
 /** rmdir of one cgroup. False when something is still in it. */
 function tryRemove(path: string): boolean {
   if (libc.unlinkat(C.AT_FDCWD, path, C.AT_REMOVEDIR) === 0) return true;
@@ -21,13 +19,12 @@ function tryRemove(path: string): boolean {
 
 /**
  * Removes a cgroup and those below. Waits for processes that are dying; they were killed by the caller.
- * Throws RegError EBUSY, with the ids of those that stay, after five seconds. One system call in the usual case.
+ * Throws RegError EBUSY, with the ids of those that stay, after the deadline. One system call in the usual case.
  */
-export function removeCgroup(path: string): void {
+export function removeCgroup(path: string, deadlineMs: number): void {
   if (tryRemove(path)) return;
-  const deadlineMs = nowMs() + REMOVE_TIMEOUT_MS;
   for (let napped = 0; ; ) {
-    for (const name of childrenOf(path)) removeCgroup(`${path}/${name}`);
+    for (const name of childrenOf(path)) removeCgroup(`${path}/${name}`, deadlineMs);
     if (tryRemove(path)) return;
     const pids = listPids(path, false);
     if (nowMs() > deadlineMs)

@@ -8,6 +8,8 @@ import { readControl } from "./file.ts";
 import { hasController } from "./host.ts";
 import type { CgroupState, FileWrite } from "./types.ts";
 
+const ERANGE = 34; // a CPU or memory node that the kernel has no room for
+
 /** The directory where the controller's files are; undefined when the container has no cgroup there. */
 export function directoryOf(state: CgroupState, controller: string): string | undefined {
   const { paths } = state;
@@ -110,6 +112,7 @@ function hintOf(state: CgroupState, write: FileWrite, path: string, errno: numbe
       return usage === undefined ? {} : { hint: `the cgroup uses ${usage} bytes at the moment` };
     }
     case EINVAL:
+    case ERANGE:
       return { hint: `the kernel does not accept this value in ${file}` };
     case ENOSPC:
       return { hint: "a cgroup above does not allow so much" };
