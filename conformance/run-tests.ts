@@ -10,6 +10,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { markOf, removeMarked } from "./fixtures/fixture.ts";
 import { TOP } from "./paths.ts";
 import { SKIP_MARK } from "./testing.ts";
 
@@ -84,6 +85,7 @@ function runFile(file: string): Promise<Outcome> {
     // 'exit', not 'close': a process that a test left behind may hold the pipe open.
     child.on("exit", (code, signal) => {
       clearTimeout(timer);
+      if (child.pid !== undefined) removeMarked(markOf(child.pid));
       setTimeout(() => resolve(parseOutcome(output, signal === null ? `status ${code}` : signal)), 20);
     });
   });
