@@ -20,9 +20,13 @@ else
     link="-static -Wl,--gc-sections -Wl,-z,norelro -s"
 fi
 
+commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node dist/native-shim/table.js "$work/libc-table.h"
 node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --platform=neutral --target=es2023 \
     --minify --legal-comments=none --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
+    --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
+    --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
+    --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cut -d' ' -f2 $engine/stamp)\"" \
     --outdir="$work/js" --log-level=warning
 $cc $warnings -O1 -isystem $engine/include native-shim/compile.c -o "$work/compile" $engine/lib/libquickjs.a -lm -lpthread
 "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)

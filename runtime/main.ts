@@ -4,60 +4,52 @@ import { type Command, GLOBAL_OPTIONS, type OptionTable } from "./cli/command.ts
 import { makeContext, openLog } from "./cli/context.ts";
 import { formatError, Log } from "./cli/log.ts";
 import { checkPositionals, parseOptions } from "./cli/parse.ts";
+import { COMMANDS } from "./cli/registry.ts";
 import { RegError, toErrorData, UsageError } from "./errors/errors.ts";
 import { libc } from "./libc/libc.ts";
 import { InvalidDocument } from "./oci/validate.ts";
 
-/** Each command is a module of its own, loaded when it is asked for: bytecode that is not needed costs nothing. */
-const COMMANDS: Readonly<Record<string, () => Promise<{ readonly command: Command }>>> = {
-  create: () => import("./cli/commands/create.ts"),
-  start: () => import("./cli/commands/start.ts"),
-  run: () => import("./cli/commands/run.ts"),
-  state: () => import("./cli/commands/state.ts"),
-  kill: () => import("./cli/commands/kill.ts"),
-  delete: () => import("./cli/commands/delete.ts"),
-  list: () => import("./cli/commands/list.ts"),
-  init: () => import("./cli/commands/init.ts"),
-};
-
 let log = new Log({ format: "text", level: "warning" });
-let failureStatus = 1;
+/** The command that runs, once it is known. */
+let command: Command | undefined;
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args, GLOBAL_OPTIONS, true);
-  log = openLog(values);
   const [name, ...rest] = positionals;
-  if (values.version === true) return (await import("./cli/version.ts")).showVersion();
+  if (values.version === true) return (await import("./cli/version.ts")).showVersion() ?? 0;
   if (name === undefined || values.help === true)
-    return (await import("./cli/help.ts")).showHelp([], name === undefined && values.help !== true);
+    return (await import("./cli/help.ts")).showHelp(COMMANDS).then(() => 0);
+  log = openLog(values);
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) {
-    if (name === "help") return (await import("./cli/help.ts")).showHelp(rest, false);
-    throw new UsageError(`unknown command: ${name}`, { hint: "reg --help lists the commands" });
-  }
-  const { command } = await load();
-  failureStatus = command.failureStatus ?? 1;
+  if (load === undefined) throw (await import("./cli/usage.ts")).unknownCommand(name, COMMANDS);
+  command = (await load()).command;
   const line = parseOptions(
     rest,
     { ...command.options, help: GLOBAL_OPTIONS.help } as OptionTable,
     command.optionsFirst ?? false,
   );
-  if (line.values["help"] === true) return (await import("./cli/help.ts")).showHelp([name], false);
+  if (line.values.help === true) return (await import("./cli/help.ts")).showHelp(COMMANDS, name).then(() => 0);
   checkPositionals(line.positionals, command.positionals);
-  return command.run(line.values, line.positionals, makeContext(values, log)) ?? 0;
+  const context = makeContext(values, log, COMMANDS);
+  if (context.debug !== undefined && command.readsConfig === true)
+    (await import("./cli/unknown-properties.ts")).noteUnknownProperties(line.values, context.debug);
+  const result = command.run(line.values, line.positionals, context);
+  return (result instanceof Promise ? await result : result) ?? 0;
 }
 
-/** Says what went wrong; what is wrong with a document is worked out only now. */
+/** Says what went wrong; what is wrong with a document or a command line is worked out only now. */
 async function report(error: unknown): Promise<void> {
   if (error instanceof InvalidDocument) error = (await import("./oci/explain.ts")).explain(error);
+  if (error instanceof UsageError) error = (await import("./cli/usage.ts")).explainUsage(error, command);
   log.error(formatError(error instanceof RegError ? error : toErrorData(error)));
 }
 
 let status = 0;
 try {
   status = await main(host.args);
+  log.end();
 } catch (error) {
   await report(error);
-  status = failureStatus;
+  status = command?.failureStatus ?? 1;
 }
 libc._exit(status);

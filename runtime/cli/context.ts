@@ -2,35 +2,36 @@
 import { host } from "#host";
 import { UsageError } from "../errors/errors.ts";
 import { libc } from "../libc/libc.ts";
-import type { Context, GlobalValues } from "./command.ts";
-import { Log } from "./log.ts";
+import type { Context, GlobalValues, Registry } from "./command.ts";
+import { type Level, Log } from "./log.ts";
 
 function environment(name: string): string | undefined {
   return host.environ.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
 }
 
-/** The log that the global options ask for. */
+/** The log that the global options ask for. Throws RegError when its file cannot be written. */
 export function openLog(values: GlobalValues): Log {
-  const level = values.debug === true ? "debug" : (values["log-level"] ?? "warning");
+  const level = (values.debug === true ? "debug" : values["log-level"]) as Level | undefined;
   return new Log({
     ...(values.log === undefined ? {} : { target: values.log }),
     format: values["log-format"] === "json" ? "json" : "text",
-    level: level as "error" | "warning" | "info" | "debug",
+    ...(level === undefined ? {} : { level }),
   });
 }
 
-export function makeContext(values: GlobalValues, log: Log): Context {
+export function makeContext(values: GlobalValues, log: Log, registry: Registry): Context {
   const rootless = values.rootless === "true" || (values.rootless !== "false" && libc.geteuid() !== 0);
   const systemd = values["systemd-cgroup"] === true;
   const manager = values["cgroup-manager"];
   if (systemd && manager !== undefined && manager !== "systemd")
     throw new UsageError(`--systemd-cgroup and --cgroup-manager ${manager} contradict each other`);
   return {
+    registry,
     root: values.root ?? defaultRoot(rootless),
     rootless,
     cgroupManager: systemd ? "systemd" : ((manager as Context["cgroupManager"] | undefined) ?? "cgroupfs"),
     warn: (message) => log.write("warning", message),
-    debug: (message) => log.write("debug", message),
+    ...(log.shows("debug") ? { debug: (message) => log.write("debug", message) } : {}),
   };
 }
 

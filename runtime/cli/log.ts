@@ -1,9 +1,14 @@
-/** Log messages: to stderr, or to --log in text or JSON as runc writes them, which containerd and Podman read. */
+/**
+ * Log messages: to stderr, and to --log in text or JSON as runc writes them. containerd shows the last record of level
+ * "error"; Podman reads the whole file as one JSON object, so a failure leaves exactly one record unless the caller asked
+ * for more with --log-level or --debug.
+ */
 import { host } from "#host";
 import type { ErrorContext } from "../errors/errors.ts";
 import { RegError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { open, writeAll } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
 import { connectUnix } from "../libc/socket.ts";
 
 export type Level = "error" | "warning" | "info" | "debug";
@@ -13,7 +18,8 @@ export interface LogOptions {
   /** Where to: a path, `file:PATH`, `syslog:ID` or `journald:ID`; absent: stderr only. */
   readonly target?: string;
   readonly format: "text" | "json";
-  readonly level: Level;
+  /** Absent: warnings, and in a log the ones of a command that fails become a part of its error. */
+  readonly level?: Level;
 }
 
 /** Severities of syslog(3). */
@@ -26,49 +32,91 @@ export class Log {
   readonly #fd: number | undefined;
   /** "syslog" and "journald" take datagrams of their own form. */
   readonly #service: { readonly kind: string; readonly id: string } | undefined;
+  /** Warnings that wait for the command's end. */
+  #held: string[] | undefined;
 
-  /** Opens the target. Throws SyscallError when it cannot be opened. */
+  /** Opens the target. Throws RegError when it cannot be opened. */
   constructor({ target, format, level }: LogOptions) {
-    this.#level = LEVELS.indexOf(level);
+    this.#level = LEVELS.indexOf(level ?? "warning");
     this.#format = format;
-    const service = /^(syslog|journald):(.*)$/.exec(target ?? "");
-    if (service !== null) {
-      this.#service = { kind: service[1] ?? "", id: service[2] || "reg" };
-      const path = this.#service.kind === "syslog" ? "/dev/log" : "/run/systemd/journal/socket";
-      this.#fd = connectUnix(path, C.SOCK_DGRAM);
-    } else if (target !== undefined && target !== "") {
-      this.#fd = open(target.replace(/^file:/, ""), C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644);
+    if (target === undefined || target === "") return;
+    if (level === undefined) this.#held = [];
+    const service = /^(syslog|journald):(.*)$/s.exec(target);
+    try {
+      if (service === null) {
+        this.#fd = open(target.replace(/^file:/, ""), C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644);
+      } else {
+        this.#service = { kind: service[1] ?? "", id: service[2] || "reg" };
+        const path = this.#service.kind === "syslog" ? "/dev/log" : "/run/systemd/journal/socket";
+        this.#fd = connectUnix(path, C.SOCK_DGRAM);
+      }
+    } catch (error) {
+      if (!(error instanceof RegError)) throw error;
+      throw new RegError(error.code, `cannot log to ${target}: ${error.message}`, { cause: error });
     }
   }
 
+  /** Whether messages of this level are wanted. */
+  shows(level: Level): boolean {
+    return LEVELS.indexOf(level) <= this.#level;
+  }
+
   write(level: Level, message: string): void {
-    if (LEVELS.indexOf(level) > this.#level) return;
-    if (this.#fd === undefined) writeStderr(level === "error" ? message : `${level}: ${message}`);
-    else writeAll(this.#fd, host.encode(this.#record(level, message)), "the log");
+    if (!this.shows(level)) return;
+    if (this.#fd === undefined) writeStderr(`${level}: ${message}`);
+    else if (this.#held !== undefined) this.#held.push(message);
+    else this.#record(level, message);
   }
 
-  /** An error goes to the log as a record and to stderr as a plain line: conmon shows the one, containerd the other. */
+  /** The command's failure: a record in the log, a plain line on stderr. conmon shows the one, containerd the other. */
   error(message: string): void {
-    if (this.#fd !== undefined) this.write("error", message);
-    writeStderr(message);
+    const text = [message, ...(this.#held ?? []).map((warning) => `warning: ${warning}`)].join("\n");
+    this.#held = undefined;
+    if (this.#fd !== undefined) this.#record("error", text);
+    writeStderr(text);
   }
 
-  #record(level: Level, message: string): string {
+  /** The command has succeeded: writes the warnings that waited. */
+  end(): void {
+    for (const warning of this.#held ?? []) this.#record("warning", warning);
+    this.#held = undefined;
+  }
+
+  /** A log that cannot be written any more (a full disk) must not hide how the command ended. */
+  #record(level: Level, message: string): void {
+    try {
+      writeAll(this.#fd ?? 2, host.encode(this.#render(level, message)), "the log");
+    } catch (error) {
+      if (!(error instanceof RegError)) throw error;
+      writeStderr(`warning: ${error.message}`);
+    }
+  }
+
+  #render(level: Level, message: string): string {
     if (this.#service?.kind === "syslog")
-      return `<${FACILITY_DAEMON * 8 + SEVERITY[level]}>${this.#service.id}: ${message}`;
+      return `<${FACILITY_DAEMON * 8 + SEVERITY[level]}>${this.#service.id}[${libc.getpid()}]: ${message}`;
     if (this.#service?.kind === "journald")
-      return `SYSLOG_IDENTIFIER=${this.#service.id}\nPRIORITY=${SEVERITY[level]}\nMESSAGE=${message.replaceAll("\n", "; ")}\n`;
-    const time = new Date().toISOString();
+      return (
+        journalField("SYSLOG_IDENTIFIER", this.#service.id) +
+        journalField("PRIORITY", String(SEVERITY[level])) +
+        journalField("MESSAGE", message)
+      );
+    const time = `${new Date().toISOString().slice(0, 19)}Z`;
     if (this.#format === "json") return `${JSON.stringify({ level, msg: message, time })}\n`;
-    return `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(message)}\n`;
+    const quoted = /^[\w\-./@^+]+$/.test(message) ? message : JSON.stringify(message);
+    return `time="${time}" level=${level} msg=${quoted}\n`;
   }
 }
 
-/** One or more whole lines on stderr, each beginning with the program's name only at the first. */
+/** A field of systemd's native journal protocol in its simple form, which has no room for line ends. */
+function journalField(name: string, value: string): string {
+  return `${name}=${value.replaceAll("\n", "; ")}\n`;
+}
+
+/** One or more whole lines on stderr, the program's name before the first. */
 function writeStderr(message: string): void {
-  const bytes = host.encode(`reg: ${message}\n`);
   try {
-    writeAll(2, bytes);
+    writeAll(2, host.encode(`reg: ${message}\n`));
   } catch (error) {
     if (!(error instanceof RegError)) throw error; // a closed stderr must not hide the exit status
   }

@@ -2,8 +2,12 @@
 import { host } from "#host";
 import { writeAll } from "../libc/file.ts";
 
+export function bytes(text: string): Uint8Array {
+  return host.encode(text);
+}
+
 export function print(text: string): void {
-  writeAll(1, host.encode(text), "standard output");
+  writeAll(1, bytes(text), "standard output");
 }
 
 /** Rows under a header, columns at least 12 wide and 3 spaces apart, as runc prints them. */

@@ -46,7 +46,7 @@ export function parseOptions<T extends OptionTable>(
   const values: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(argv)) {
     if (name === "_") continue;
-    const option = table[name];
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (option === undefined) throw unknownOption(name, table);
     const read = readValue(name, option.type, value);
     if (option.choices !== undefined && !option.choices.includes(String(read)))

@@ -1,10 +1,30 @@
-/** `reg --version`. The first lines are in the form that containerd's go-runc reads. */
+/**
+ * `reg --version`: lines of `NAME: VALUE` after `reg version X`, as runc and crun have them. Docker reads the name and the
+ * version from the line with the word "version", and the commit; containerd's go-runc takes only runc's own, and leaves
+ * its fields empty for others; Podman shows the text.
+ */
+import { host } from "#host";
 import { print } from "./output.ts";
 
 export const VERSION = "0.1.0";
 export const SPEC_VERSION = "1.3.0";
 
-export function showVersion(): number {
-  print(`reg version ${VERSION}\nspec: ${SPEC_VERSION}\n`);
-  return 0;
+/** Set by native-shim/build.sh. */
+declare const REG_COMMIT: string | undefined;
+declare const REG_ENGINE: string | undefined;
+
+/** The commit that was built, "-dirty" behind it when files differed; undefined outside of a checkout. */
+export const COMMIT = typeof REG_COMMIT === "undefined" || REG_COMMIT === "" ? undefined : REG_COMMIT;
+
+/** What runs the TypeScript. */
+export const ENGINE =
+  host.kind === "node" ? "Node.js" : `QuickJS ${typeof REG_ENGINE === "undefined" ? "" : REG_ENGINE}`;
+
+export function versionText(): string {
+  const commit = COMMIT === undefined ? "" : `commit: ${COMMIT}\n`;
+  return `reg version ${VERSION}\n${commit}spec: ${SPEC_VERSION}\nengine: ${ENGINE.trim()}\n`;
+}
+
+export function showVersion(): void {
+  print(versionText());
 }

@@ -7,6 +7,7 @@ export const command = defineCommand({
   describe: "create a container",
   positionals: [{ name: "id", describe: "name for the container, unique on this host" }],
   options: CREATE_OPTIONS,
+  readsConfig: true,
   run: (values, [id = ""], context) => {
     create(createOptions(values, id, context));
   },

@@ -7,7 +7,8 @@ import { defineCommand } from "../command.ts";
 
 export const command = defineCommand({
   name: "init",
-  describe: "(internal) become a container's init",
+  describe: "become a container's init (internal)",
+  hidden: true,
   positionals: [{ name: "base", describe: "first of the descriptors that hold the task" }],
   options: {},
   run: (_values, [base = ""]) => {

@@ -13,6 +13,7 @@ export const command = defineCommand({
     keep: { type: "boolean", describe: "do not delete the container when its process has ended" },
   },
   optionsFirst: true,
+  readsConfig: true,
   run: (values, [id = ""], context) => {
     const detach = values.detach ?? false;
     const status = run({ ...createOptions(values, id, context), detach, keep: values.keep ?? false });

@@ -1,0 +1,22 @@
+/**
+ * The commands, in the order in which `reg --help` shows them. Each is a module of its own, loaded when it is asked for:
+ * bytecode that is not needed costs nothing. Only the entry module may import this one, because on the native host only
+ * the entry module can load others.
+ */
+import type { Registry } from "./command.ts";
+
+export const COMMANDS: Registry = {
+  create: () => import("./commands/create.ts"),
+  start: () => import("./commands/start.ts"),
+  run: () => import("./commands/run.ts"),
+  state: () => import("./commands/state.ts"),
+  kill: () => import("./commands/kill.ts"),
+  delete: () => import("./commands/delete.ts"),
+  list: () => import("./commands/list.ts"),
+  spec: () => import("./commands/spec.ts"),
+  plan: () => import("./commands/plan.ts"),
+  features: () => import("./commands/features.ts"),
+  completion: () => import("./commands/completion.ts"),
+  help: () => import("./commands/help.ts"),
+  init: () => import("./commands/init.ts"),
+};
