@@ -30,5 +30,5 @@ node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --pl
     --outdir="$work/js" --log-level=warning
 $cc $warnings -O1 -isystem $engine/include native-shim/compile.c -o "$work/compile" $engine/lib/libquickjs.a -lm -lpthread
 "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
-$cc $warnings $flags $include native-shim/main.c native-shim/ffi.c native-shim/seal.c "$work/modules.S" \
+$cc $warnings $flags $include native-shim/main.c native-shim/ffi.c native-shim/seal.c native-shim/memory.c "$work/modules.S" \
     $link $engine/lib/libquickjs.a -lm -lpthread -o "$output"

@@ -82,7 +82,7 @@ static int run(JSRuntime *runtime, JSContext *ctx) {
 int main(int argc, char **argv) {
     if (enters_container(argc, argv))
         seal_executable(argv, environ);
-    JSRuntime *runtime = JS_NewRuntime();
+    JSRuntime *runtime = JS_NewRuntime2(&engine_memory, NULL);
     JSContext *ctx = runtime == NULL ? NULL : new_context(runtime);
     if (ctx == NULL) {
         fputs("reg: out of memory\n", stderr);

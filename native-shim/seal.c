@@ -10,12 +10,12 @@
 #include <libgen.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <linux/mount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -112,6 +112,11 @@ static int memfd_of(const char *path) {
     return -1;
 }
 
+/* Returns only on failure. The kernel then tells the new image its name as /dev/fd/N, which is_sealed looks for. */
+static void execute(int executable, char **argv, char **environment) {
+    syscall(SYS_execveat, executable, "", argv, environment, AT_EMPTY_PATH);
+}
+
 void seal_executable(char **argv, char **environment) {
     char path[PATH_MAX];
     if (is_sealed())
@@ -121,10 +126,10 @@ void seal_executable(char **argv, char **environment) {
         path[length] = '\0';
         int executable = overlay_of(path);
         if (executable >= 0)
-            execveat(executable, "", argv, environment, AT_EMPTY_PATH);
+            execute(executable, argv, environment);
         executable = memfd_of(path);
         if (executable >= 0)
-            execveat(executable, "", argv, environment, AT_EMPTY_PATH);
+            execute(executable, argv, environment);
     }
     fprintf(stderr, "reg: cannot seal the executable against the container: %s\n"
                     "hint: /proc must be mounted, and memfd_create(2) allowed\n",

@@ -17,6 +17,9 @@ struct module {
 extern const struct module modules[];
 extern const size_t module_count;
 
+/* The allocator of a process that is soon over. */
+extern const JSMallocFunctions engine_memory;
+
 /* Puts `reg` on the global object: libc, errno and memory, as runtime/host/shim.ts describes. */
 void ffi_install(JSContext *ctx, int argc, char **argv, char **environment);
 

@@ -11,7 +11,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, setns, spawn, waitFor } from "../libc/process.ts";
+import { clone3, closeFrom, setns, spawn, waitFor } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import type { JoinedNamespace, NamespacePlan } from "../oci/plan/namespaces.ts";
@@ -76,19 +76,24 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): number {
     const pid = clone3(namespaces.create & ~MADE_BY_INIT, directory);
     if (directory !== undefined) close(directory);
     if (pid === 0) {
-      channel.close();
+      closeInherited(task);
       enterAndRun({ ...task, bornInCgroup: directory !== undefined });
     }
     return pid;
   }
   const intermediate = clone3(0);
   if (intermediate === 0) {
-    channel.close();
+    closeInherited(task);
     runIntermediate(task);
   }
   const pid = receivePid(channel);
   waitFor(intermediate);
   return pid;
+}
+
+/** The clone has the runtime's descriptors, its lock on the state directory among them: all but its own go at once. */
+function closeInherited({ plan, descriptors: { channel, execFifo } }: InitTask): void {
+  closeFrom(3 + plan.preserveFds, execFifo === undefined ? [channel] : [channel, execFifo]);
 }
 
 function receivePid(channel: RuntimeChannel): number {

@@ -170,6 +170,8 @@ export const TIOCGPTN = 0x80045430;
 
 // System calls by number. From 424 on the numbers are the same on every machine (Linux 5.1 and later).
 export const SYS_pivot_root = arm64 ? 41 : 155;
+export const SYS_getdents64 = arm64 ? 61 : 217;
+export const SYS_statx = arm64 ? 291 : 332;
 export const SYS_capset = arm64 ? 91 : 126;
 export const SYS_capget = arm64 ? 90 : 125;
 export const SYS_keyctl = arm64 ? 219 : 250;

@@ -172,7 +172,7 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   const block = new Struct(32768);
   for (;;) {
-    const length = checked(libc.getdents64(fd, block.bytes, block.bytes.length), "getdents64(2)", `descriptor ${fd}`);
+    const length = checked(libc.syscall(C.SYS_getdents64, fd, block.bytes, block.bytes.length, 0, 0), "getdents64(2)", `descriptor ${fd}`);
     if (length === 0) return entries;
     for (let offset = 0; offset < length; offset += block.u16(offset + 16)) {
       const start = offset + 19;
@@ -208,7 +208,11 @@ export function stat(path: string, directory = C.AT_FDCWD, follow = false): File
   const buffer = new Struct(256);
   const flags = (follow ? 0 : C.AT_SYMLINK_NOFOLLOW) | (path === "" ? C.AT_EMPTY_PATH : 0);
   const subject = path === "" ? `descriptor ${directory}` : path;
-  checked(libc.statx(directory, path, flags, STATX_BASIC_STATS, buffer.bytes), "statx(2)", subject);
+  checked(
+    libc.syscall(C.SYS_statx, directory, cString(path), flags, STATX_BASIC_STATS, buffer.bytes),
+    "statx(2)",
+    subject,
+  );
   const mode = buffer.u16(28);
   return {
     type: mode & C.S_IFMT,

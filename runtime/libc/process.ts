@@ -114,6 +114,19 @@ export function closeOnExecFrom(first: number): void {
   );
 }
 
+/** Closes the descriptors from `first` on, apart from some (close_range(2), Linux 5.9). */
+export function closeFrom(first: number, except: readonly number[]): void {
+  let from = first;
+  const close = (to: number) => {
+    if (from <= to) checked(libc.syscall(C.SYS_close_range, from, to, 0, 0, 0), "close_range(2)", `${from} to ${to}`);
+  };
+  for (const fd of [...except].sort((a, b) => a - b)) {
+    close(fd - 1);
+    from = Math.max(from, fd + 1);
+  }
+  close(0xffffffff);
+}
+
 /** Joins a new session keyring of this name (keyctl(2)); false where the kernel or a filter does not allow it. */
 export function joinSessionKeyring(name: string): boolean {
   const KEYCTL_JOIN_SESSION_KEYRING = 1;

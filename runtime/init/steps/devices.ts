@@ -40,7 +40,10 @@ function makeNode(root: number, directory: number, name: string, device: DeviceP
   const number = deviceNumber(device.major, device.minor);
   if (libc.mknodat(directory, name, device.type | device.mode, number) === -1) {
     const errno = host.errno();
-    if (errno === EPERM) return bindDevice(root, device);
+    if (errno === EPERM) {
+      bindDevice(root, device);
+      return;
+    }
     if (errno !== EEXIST) throw new SyscallError("mknodat(2)", device.path, errno);
     const found = stat(name, directory);
     if (found.type !== device.type || found.rdevMajor !== device.major || found.rdevMinor !== device.minor)

@@ -114,16 +114,16 @@ test("an update raises and lowers memory and swap together", (context) => {
   const { cgroup } = box(context, { memory: { limit: 50 * MiB, swap: 60 * MiB } });
   const file = v2 ? "memory.max" : "memory.limit_in_bytes";
   for (const limit of [200, 40, 100]) {
-    cgroup.apply(planUpdate({ memory: { limit: limit * MiB, swap: (limit + 10) * MiB } }, host.mode));
+    cgroup.apply(planUpdate({ memory: { limit: limit * MiB, swap: (limit + 10) * MiB } }, cgroup.state));
     assert.is(read(cgroup, "memory", file), String(limit * MiB));
   }
-  cgroup.apply(planUpdate({ memory: { limit: -1 } }, host.mode));
+  cgroup.apply(planUpdate({ memory: { limit: -1 } }, cgroup.state));
   assert.ok(v2 ? read(cgroup, "memory", file) === "max" : Number(read(cgroup, "memory", file)) > 2 ** 60);
 });
 
 test("a quota and a period that do not fit the old ones are set", (context) => {
   const { cgroup } = box(context, { cpu: { quota: 900000, period: 1000000 } });
-  cgroup.apply(planUpdate({ cpu: { quota: 5000, period: 10000 } }, host.mode));
+  cgroup.apply(planUpdate({ cpu: { quota: 5000, period: 10000 } }, cgroup.state));
   assert.is(v2 ? read(cgroup, "cpu", "cpu.max") : read(cgroup, "cpu", "cpu.cfs_quota_us"), v2 ? "5000 10000" : "5000");
 });
 
@@ -134,7 +134,7 @@ test("what the kernel refuses is reported with the field that asked for it", (co
     [{ cpu: { period: 1 } }, "/linux/resources/cpu/period"],
   ] as const)
     assert.throws(
-      () => cgroup.apply(planUpdate(resources, host.mode)),
+      () => cgroup.apply(planUpdate(resources, cgroup.state)),
       (error: { field?: string; hint?: string }) => error.field === field && error.hint !== undefined,
     );
 });

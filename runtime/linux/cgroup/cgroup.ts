@@ -26,8 +26,11 @@ const SIGKILL = 9;
 
 /** What the systemd driver (systemd.ts) does; handed in, so that only those who use it load it. */
 export interface SystemdDriver {
-  /** Starts the unit with this process in it. Returns when the job is done. */
-  start(unit: UnitPlan, pid: number): void;
+  /**
+   * Starts the unit with this process in it. Returns when the job is done; where the plan can not know the unit's cgroup,
+   * that is the result.
+   */
+  start(unit: UnitPlan, pid: number): string | undefined;
   /** Stops and forgets the unit; one that is gone already is fine. */
   stop(name: string, user: boolean): void;
   setProperties(name: string, user: boolean, properties: readonly UnitProperty[]): void;
@@ -64,16 +67,20 @@ function noCgroups(): RegError {
 }
 
 export class Cgroup {
-  /** Plain data for state.json. */
-  readonly state: CgroupState;
+  #state: CgroupState;
   readonly #systemd: SystemdDriver | undefined;
   /** Of a systemd unit that has not been started. */
   #plan: CgroupPlan | undefined;
 
   constructor(state: CgroupState, systemd?: SystemdDriver, plan?: CgroupPlan) {
-    this.state = state;
+    this.#state = state;
     this.#systemd = systemd;
     this.#plan = plan;
+  }
+
+  /** Plain data for state.json. With a user's systemd it is final only after `attach`. */
+  get state(): CgroupState {
+    return this.#state;
   }
 
   /**
@@ -116,8 +123,13 @@ export class Cgroup {
   }
 
   #startUnit(plan: CgroupPlan, unit: UnitPlan, pid: number): void {
-    this.#systemd?.start(unit, pid);
+    const controlGroup = this.#systemd?.start(unit, pid);
     this.#plan = undefined;
+    if (controlGroup !== undefined) {
+      const paths: Record<string, string> = {};
+      for (const name in plan.paths) paths[name] = `${plan.mountpoints[name]}${controlGroup}`;
+      this.#state = { ...this.#state, paths };
+    }
     try {
       // What systemd does not manage: other v1 hierarchies, and the directory below the unit.
       makeCgroups({ ...plan, optional: false }, this.state, true);

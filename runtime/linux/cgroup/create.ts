@@ -7,6 +7,7 @@ import { isErrno } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { readControl, tryWriteControl, writeControl } from "./file.ts";
 import { isFrozen } from "./freezer.ts";
+import { hasController } from "./host.ts";
 import { listPids } from "./processes.ts";
 import type { CgroupPlan, CgroupState } from "./types.ts";
 import { applyWrites } from "./write.ts";
@@ -28,9 +29,8 @@ export function makeCgroups(plan: CgroupPlan, state: CgroupState, started = fals
       const from = made.length;
       const fresh = makeDirectory(path, mountpoint, made);
       if (!fresh) existed = true;
-      if (name === "") enableControllers(mountpoint, path);
-      else if (name === "cpuset" || name.includes("cpuset,") || name.includes(",cpuset"))
-        inheritCpuset(fresh ? made.slice(from) : [path]);
+      if (name === "" && !(started && hasNeeded(plan, path))) enableControllers(mountpoint, path);
+      else if (hasController(name, "cpuset")) inheritCpuset(fresh ? made.slice(from) : [path]);
     }
     if (existed && !started) refuseInUse(state);
     if (plan.early.length > 0) applyWrites(state, plan.early);
@@ -81,6 +81,12 @@ function inheritCpuset(directories: readonly string[]): void {
       if (value) writeControl(`${directory}/${file}`, value, { field: FIELD });
     }
   }
+}
+
+/** True when the cgroup has every controller that the plan writes to: systemd enables those it was asked for. */
+function hasNeeded(plan: CgroupPlan, path: string): boolean {
+  const enabled = (readControl(`${path}/cgroup.controllers`) ?? "").split(" ");
+  return plan.writes.every(({ controller }) => controller === "cgroup" || enabled.includes(controller));
 }
 
 /**

@@ -6,6 +6,7 @@ import * as C from "../../libc/constants.ts";
 import { open, readDirectory, readText, stat, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
+import { readControl } from "./file.ts";
 
 export const CGROUP_ROOT = "/sys/fs/cgroup";
 
@@ -26,6 +27,8 @@ export interface CgroupHost {
   readonly hierarchies: readonly Hierarchy[];
   /** The caller's own cgroup by hierarchy, below the mountpoint ("/", "/user.slice/a.scope"); absent when not asked for. */
   readonly own?: Readonly<Record<string, string>>;
+  /** The caller is in a user namespace of its own, where root is not root; absent when not asked for. */
+  readonly userNamespace?: boolean;
 }
 
 /**
@@ -34,7 +37,19 @@ export interface CgroupHost {
  */
 export function detectCgroups(own = false, root: string = CGROUP_ROOT): CgroupHost {
   const found = findHierarchies(root);
-  return own ? { ...found, own: readOwnCgroups(found.hierarchies) } : found;
+  return own ? { ...found, own: readOwnCgroups(found.hierarchies), userNamespace: isInUserNamespace() } : found;
+}
+
+/** The initial user namespace maps every id to itself. A kernel without user namespaces has no such file. */
+function isInUserNamespace(): boolean {
+  const map = readControl("/proc/self/uid_map");
+  return (
+    map !== undefined &&
+    map
+      .split(" ")
+      .filter((part) => part !== "")
+      .join(" ") !== "0 0 4294967295"
+  );
 }
 
 function findHierarchies(root: string): CgroupHost {

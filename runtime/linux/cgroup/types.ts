@@ -1,5 +1,7 @@
 /** The data that planning a cgroup produces and that applying it takes, and what state.json keeps of it. */
 
+import type { DbusValue } from "../dbus.ts";
+
 /** One file to write in the container's cgroup. */
 export interface FileWrite {
   /** Whose hierarchy on v1; on v2, the controller that must be enabled for the file to exist. */
@@ -23,7 +25,7 @@ export interface FileWrite {
 export interface UnitProperty {
   readonly name: string;
   readonly signature: string;
-  readonly value: unknown;
+  readonly value: DbusValue;
   readonly field?: string;
 }
 

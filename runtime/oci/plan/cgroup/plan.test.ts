@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { CgroupState } from "../../../linux/cgroup/types.ts";
 import type { Config } from "../../config.ts";
 import { type CgroupHost, type CgroupRequest, needsOwnCgroups, planCgroup, planUpdate } from "./plan.ts";
 
@@ -16,6 +17,10 @@ const V2: CgroupHost = {
   own: { "": "/user.slice/me.scope" },
 };
 const REQUEST: CgroupRequest = { id: "web1", cgroupManager: "cgroupfs", rootless: false };
+
+function state(version: 1 | 2): CgroupState {
+  return { driver: "cgroupfs", version, paths: {} };
+}
 
 function config(cgroupsPath?: string): Config {
   return { ociVersion: "1.0.0", linux: cgroupsPath === undefined ? {} : { cgroupsPath } };
@@ -76,12 +81,12 @@ plan("a disabled manager plans nothing at all", () => {
 });
 
 plan("an update leaves devices alone, and writes everything in one list", () => {
-  const limits = planUpdate({ devices: [{ allow: false }], pids: { limit: 3 }, cpu: { cpus: "0" } }, "v1");
+  const limits = planUpdate({ devices: [{ allow: false }], pids: { limit: 3 }, cpu: { cpus: "0" } }, state(1));
   assert.equal(
     limits.writes.map(({ file }) => file),
     ["cpuset.cpus", "pids.max"],
   );
-  assert.is(planUpdate({ devices: [{ allow: false }] }, "v2").deviceProgram, undefined);
+  assert.is(planUpdate({ devices: [{ allow: false }] }, state(2)).deviceProgram, undefined);
 });
 
 plan.run();

@@ -3,9 +3,10 @@
  * Source: runtime-spec config-linux.md "Cgroups Path" and "Control groups".
  */
 import type { CgroupHost } from "../../../linux/cgroup/host.ts";
-import type { CgroupDriver, CgroupLimits, CgroupPlan, FileWrite } from "../../../linux/cgroup/types.ts";
+import type { CgroupDriver, CgroupLimits, CgroupPlan, CgroupState, FileWrite } from "../../../linux/cgroup/types.ts";
 import type { Config, LinuxResources } from "../../config.ts";
 import { planPaths } from "./paths.ts";
+import { planProperties, planSystemd } from "./systemd.ts";
 import * as v1 from "./v1/plan.ts";
 import * as v2 from "./v2/plan.ts";
 
@@ -33,11 +34,19 @@ export function needsOwnCgroups(config: Config, request: CgroupRequest): boolean
 export function planCgroup(config: Config, request: CgroupRequest, host: CgroupHost): CgroupPlan {
   const version = host.mode === "v2" ? 2 : 1;
   const asked = config.linux?.cgroupsPath ?? "";
-  const base = { version, optional: request.rootless && asked === "" } as const;
+  const base = { version, optional: asked === "" && (request.rootless || host.userNamespace === true) } as const;
   if (request.cgroupManager === "disabled")
     return { ...base, driver: "disabled", paths: {}, mountpoints: {}, early: [], writes: [] };
   const mountpoints: Record<string, string> = {};
   for (const { name, mountpoint } of host.hierarchies) mountpoints[name] = mountpoint;
+  if (request.cgroupManager === "systemd")
+    return {
+      ...base,
+      driver: "systemd",
+      mountpoints,
+      ...planLimits(config.linux?.resources ?? {}, host.mode, request.rootless ? "optional" : "yes"),
+      ...planSystemd(config, request.id, request.rootless, host),
+    };
   const path = asked !== "" ? asked : request.rootless ? request.id : `/${request.id}`;
   return {
     ...base,
@@ -60,8 +69,14 @@ function planLimits(
   return mode === "v2" ? v2.planResources(resources, devices) : v1.planResources(resources, devices);
 }
 
-/** What `update` changes: everything that `resources` names, apart from devices. */
-export function planUpdate(resources: LinuxResources, mode: CgroupHost["mode"]): CgroupLimits {
-  const { early, writes } = planLimits(resources, mode, "no");
-  return { writes: [...early, ...writes] };
+/**
+ * What `update` changes in a container's cgroup: everything that `resources` names, apart from devices. Whose state it is
+ * decides about the form: `state` is that of the container, as state.json keeps it.
+ */
+export function planUpdate(resources: LinuxResources, state: CgroupState): CgroupLimits {
+  const { early, writes } = planLimits(resources, state.version === 2 ? "v2" : "v1", "no");
+  return {
+    writes: [...early, ...writes],
+    ...(state.driver === "systemd" ? { properties: planProperties(resources, state.version) } : {}),
+  };
 }
