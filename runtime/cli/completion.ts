@@ -100,7 +100,8 @@ function bashValues(options: readonly [string, Option][], indent: string): strin
       const kind = valueKind(option);
       if (kind === "none") return "";
       const compgen = { directory: "-d", file: "-f", choices: `-W '${option.choices?.join(" ")}'`, other: "" }[kind];
-      const action = compgen === "" ? ":" : `mapfile -t COMPREPLY < <(compgen ${compgen} -- "$current")`;
+      const paths = kind === "directory" || kind === "file" ? "compopt -o filenames 2>/dev/null; " : "";
+      const action = compgen === "" ? ":" : `${paths}mapfile -t COMPREPLY < <(compgen ${compgen} -- "$current")`;
       return `${indent}${switches(name, option).join("|")}) ${action} ;;\n`;
     })
     .join("");

@@ -1,0 +1,108 @@
+/** What the man pages say beside the tables. Paragraphs are plain text. */
+
+export interface Prose {
+  readonly description: readonly string[];
+  readonly examples?: readonly (readonly [what: string, line: string])[];
+  readonly exitStatus?: string;
+  readonly seeAlso?: readonly string[];
+}
+
+/** reg(8) itself. */
+export const OVERVIEW: Prose = {
+  description: [
+    "reg runs containers as the OCI runtime specification describes them. A container comes from a bundle: a directory with the file config.json and, as a rule, a root filesystem. Engines such as containerd, Podman and Docker call reg as they call runc or crun; it takes the options of both.",
+    "Options for all commands stand before the command, options of a command behind it. Long options may be given with one dash or two, their values as the next argument or after an equals sign. A double dash ends the options.",
+    "A container is created, started, and deleted. What is between is the business of the programs in it. The state of a container is kept in a directory of its own below the root directory, and asked of the kernel wherever it can be.",
+  ],
+  examples: [
+    ["a bundle with a shell, and a container from it", "mkdir -p b/rootfs && reg spec --bundle b"],
+    ["what would be done, and why", "reg plan --bundle b"],
+    ["a container that is waited for", "reg run --bundle b web1"],
+  ],
+  exitStatus:
+    "0 when the command has done what it was asked for, 1 when it has failed. The command run, in the foreground, ends with the status of the container's process, or with 128 and the number of the signal that ended it.",
+};
+
+export const COMMAND_PROSE: Readonly<Record<string, Prose>> = {
+  create: {
+    description: [
+      "Makes a container from a bundle: its cgroup, namespaces, mounts and devices. When the command returns, the container's process waits, with everything in place, for reg start to let it run the user's program. If a step fails, all that was made is taken back.",
+      "Standard input, output and error of the command become those of the container. When config.json asks for a terminal, --console-socket is needed: the socket receives the descriptor of the terminal's master.",
+    ],
+    examples: [["create and start", "reg create --bundle /srv/web --pid-file /run/web1.pid web1 && reg start web1"]],
+    seeAlso: ["start", "run", "plan", "delete"],
+  },
+  start: {
+    description: [
+      "Lets a container that was created run its program. Returns when the program has been executed, and fails with the reason when it could not be.",
+    ],
+    seeAlso: ["create", "run"],
+  },
+  run: {
+    description: [
+      "Creates a container and starts it. In the foreground the command stays until the container's process has ended, passes signals and the terminal on to it, and deletes the container. With --detach it returns when the process has started.",
+    ],
+    examples: [["a container in the background", "reg run --detach --bundle /srv/web web1"]],
+    exitStatus:
+      "In the foreground, the status of the container's process, or 128 and the number of the signal that ended it; 1 when reg has failed.",
+    seeAlso: ["create", "start"],
+  },
+  state: {
+    description: [
+      "Prints the state of a container as JSON: its id, the id of its process, its bundle, root filesystem and annotations, when it was made, and its status, which is one of creating, created, running, paused and stopped.",
+    ],
+    seeAlso: ["list"],
+  },
+  kill: {
+    description: [
+      "Sends a signal to the process of a container. The signal is a number, or a name with or without SIG, in any case; the default is TERM. It goes through a descriptor of the process, so it cannot reach another one that has got the same id since.",
+    ],
+    examples: [["end a container at once", "reg kill web1 KILL"]],
+    seeAlso: ["delete"],
+  },
+  delete: {
+    description: [
+      "Removes what reg create has made: the cgroup, the state directory, and whatever processes were left; then runs the poststop hooks. The container has to be stopped, or created and never started. With --force, a container that runs is killed first, and a container that does not exist is no error.",
+    ],
+    seeAlso: ["kill"],
+  },
+  list: {
+    description: [
+      "Lists the containers below the root directory: as a table, as an array of states in JSON, or only their ids.",
+    ],
+    seeAlso: ["state"],
+  },
+  spec: {
+    description: [
+      "Writes a config.json that runs a shell in namespaces of its own, with few capabilities and a read-only root filesystem. It is meant to be edited. A file that exists is never replaced.",
+    ],
+    examples: [["a bundle in this directory", "mkdir rootfs && reg spec"]],
+    seeAlso: ["create", "plan"],
+  },
+  plan: {
+    description: [
+      "Reads and checks a bundle as reg create does, and shows what would be done, in the order of execution: cgroups, namespaces, mounts with their options, devices, limits, hooks, hidden and read-only paths, the process with its capabilities. Beside each step stands the field of config.json that asks for it. Nothing is changed, and no privileges are needed.",
+      "As JSON, the property stages has the steps in words, and the property plan the data that reg works with.",
+    ],
+    examples: [
+      [
+        "all that /mounts asks for",
+        'reg plan --format json | jq \'.stages[].steps[] | select(.field // "" | startswith("/mounts"))\'',
+      ],
+    ],
+    seeAlso: ["create", "spec"],
+  },
+  features: {
+    description: [
+      "Prints as JSON what this runtime supports: versions of the specification, hooks, mount options, namespaces, capabilities and so on, in the form of the specification's features document.",
+    ],
+  },
+  completion: {
+    description: ["Prints a script that makes a shell complete commands, options, files and the ids of containers."],
+    examples: [
+      ["in ~/.bashrc", "source <(reg completion bash)"],
+      ["for fish", "reg completion fish | source"],
+    ],
+  },
+  help: { description: ["Explains a command, as COMMAND --help does; without one, lists all of them."] },
+};
