@@ -68,11 +68,11 @@ dist/.built: node_modules/.installed build/.schemas $(TYPESCRIPT) tsconfig.json
 	node_modules/.bin/tsc
 	touch $@
 
-build/engine/lib/libquickjs.a: native-shim/fetch-engine.sh native-shim/fetch-debs.sh
+build/engine/stamp: native-shim/fetch-engine.sh native-shim/fetch-debs.sh
 	sh native-shim/fetch-engine.sh
 	touch $@
 
-build/reg: dist/.built build/engine/lib/libquickjs.a $(SHIM)
+build/reg: dist/.built build/engine/stamp $(SHIM)
 	sh native-shim/build.sh
 
 vpath %.c $(sort $(dir $(TOOL_SOURCES)))

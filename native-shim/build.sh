@@ -1,23 +1,37 @@
 #!/bin/sh
 # Builds build/reg, the static binary: the TypeScript bundled, compiled to bytecode, linked with the shim and the engine.
-# Usage: build.sh [OUTPUT]; SANITIZE=1 builds with AddressSanitizer and UBSan instead of statically.
+# Usage: build.sh [OUTPUT]; SANITIZE=1 builds with AddressSanitizer and UBSan, and not statically; KEEP_SYMBOLS=1 for perf.
 set -eu
 cd "$(dirname "$0")/.."
 output=${1:-build/reg}
-work=build/native${SANITIZE:+-sanitize}
-engine=build/engine
+flavour=native${SANITIZE:+-sanitize}
+work=build/$flavour
+source=build/engine/source
+engine=build/engine/$flavour
 rm -rf "$work"
 mkdir -p "$work/js"
 
-cc=${CC:-cc}
 warnings="-std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wformat=2"
-include="-isystem $engine/include -I$work -Inative-shim"
 if [ -n "${SANITIZE:-}" ]; then
+    cc=${CC:-cc}
     flags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
-    link=
+    link=-lpthread
 else
-    flags="-O2 -ffunction-sections -fdata-sections"
-    link="-static -Wl,--gc-sections -Wl,-z,norelro -s"
+    # The kernel's headers stand behind musl's own.
+    cc="${CC:-musl-gcc} -idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
+    flags="-O2 -g -ffunction-sections -fdata-sections"
+    link="-static -Wl,--gc-sections"
+    [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
+fi
+
+if [ ! -f "$engine/libquickjs.a" ]; then
+    mkdir -p "$engine"
+    for file in quickjs libregexp libunicode cutils dtoa; do
+        # shellcheck disable=SC2086
+        $cc $flags -D_GNU_SOURCE -DCONFIG_VERSION="\"$(cat $source/VERSION)\"" -fwrapv -w -c "$source/$file.c" -o "$engine/$file.o" &
+    done
+    wait
+    ar rcs "$engine/libquickjs.a" "$engine"/*.o
 fi
 
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
@@ -26,9 +40,12 @@ node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --pl
     --minify --legal-comments=none --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
     --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
     --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
-    --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cut -d' ' -f2 $engine/stamp)\"" \
+    --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \
     --outdir="$work/js" --log-level=warning
-$cc $warnings -O1 -isystem $engine/include native-shim/compile.c -o "$work/compile" $engine/lib/libquickjs.a -lm -lpthread
-"$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
-$cc $warnings $flags $include native-shim/main.c native-shim/ffi.c native-shim/seal.c native-shim/memory.c "$work/modules.S" \
-    $link $engine/lib/libquickjs.a -lm -lpthread -o "$output"
+# shellcheck disable=SC2086,SC2046
+{
+    $cc $warnings -O1 -isystem $source native-shim/compile.c -o "$work/compile" "$engine/libquickjs.a" -lm ${SANITIZE:+$flags}
+    "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
+    $cc $warnings $flags -isystem $source -I"$work" -Inative-shim native-shim/main.c native-shim/ffi.c native-shim/memory.c \
+        native-shim/seal.c "$work/modules.S" $link "$engine/libquickjs.a" -lm -o "$output"
+}

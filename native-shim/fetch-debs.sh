@@ -1,9 +1,9 @@
 #!/bin/sh
 # Downloads packages of another Debian suite, without touching the machine's own package lists.
 #
-#   fetch-debs.sh [--with-dependencies] SUITE DIRECTORY PACKAGE[=VERSION]...
+#   fetch-debs.sh [--with-dependencies | --source] SUITE DIRECTORY PACKAGE[=VERSION]...
 #
-# Leaves the .deb files in DIRECTORY. The archive's address and key are those of the machine's own sources with the suite's name
+# Leaves the .deb files in DIRECTORY, or with --source the files of the source package. The archive's address and key are those of the machine's own sources with the suite's name
 # replaced; lists and cache stand below build/apt/SUITE. apt checks the archive's signature and every file's digest. No root needed.
 set -eu
 
@@ -12,12 +12,13 @@ die() {
     exit 1
 }
 
-dependencies=
-if [ "${1:-}" = --with-dependencies ]; then
-    dependencies=yes
+mode=
+case ${1:-} in --with-dependencies | --source)
+    mode=${1#--}
     shift
-fi
-[ $# -ge 3 ] || die "usage: fetch-debs.sh [--with-dependencies] SUITE DIRECTORY PACKAGE[=VERSION]..."
+    ;;
+esac
+[ $# -ge 3 ] || die "usage: fetch-debs.sh [--with-dependencies | --source] SUITE DIRECTORY PACKAGE[=VERSION]..."
 suite=$1
 directory=$2
 shift 2
@@ -25,7 +26,9 @@ shift 2
 command -v apt-get >/dev/null || die "apt-get is needed to get $* of Debian $suite, and this machine has none"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
-apt=$root/build/apt/$suite
+type=deb
+[ "$mode" != source ] || type=deb-src
+apt=$root/build/apt/$suite-$type
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$directory"
 : >"$apt/status"
 
@@ -73,7 +76,7 @@ own_source() {
     done
 }
 
-own_source | awk 'NR > 1 && /^Types:/ { exit } { print }' >"$apt/suite.sources.new"
+own_source | awk 'NR > 1 && /^Types:/ { exit } { print }' | sed "s/^Types: deb$/Types: $type/" >"$apt/suite.sources.new"
 [ -s "$apt/suite.sources.new" ] || die "no Debian source found in /etc/apt to get $* of Debian $suite from"
 if ! cmp -s "$apt/suite.sources.new" "$apt/suite.sources"; then
     rm -f "$apt/updated"
@@ -107,7 +110,9 @@ fi
 
 # download PACKAGE...: with dependencies, apt installs into an empty machine, and stops after the downloads.
 download() {
-    if [ -n "$dependencies" ]; then
+    if [ "$mode" = source ]; then
+        (cd "$directory" && apt_get source --download-only "$@")
+    elif [ -n "$mode" ]; then
         rm -f "$apt"/cache/archives/*.deb
         apt_get install --yes --download-only --no-install-recommends "$@" &&
             mv "$apt"/cache/archives/*.deb "$directory"
