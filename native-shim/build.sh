@@ -16,12 +16,14 @@ if [ -n "${SANITIZE:-}" ]; then
     cc=${CC:-cc}
     flags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
     link=-lpthread
+    snapshot=
 else
     # The kernel's headers stand behind musl's own.
     cc="${CC:-musl-gcc} -idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
     flags="-O2 -g -ffunction-sections -fdata-sections"
     link="-static -Wl,--gc-sections"
     [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
+    snapshot=0x10000000
 fi
 
 if [ ! -f "$engine/libquickjs.a" ]; then
@@ -35,17 +37,42 @@ if [ ! -f "$engine/libquickjs.a" ]; then
 fi
 
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
+commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node dist/native-shim/table.js "$work/libc-table.h"
 node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --platform=neutral --target=es2023 \
     --minify --legal-comments=none --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
     --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
     --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
     --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \
+    --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
+    --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
+    --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \
     --outdir="$work/js" --log-level=warning
 # shellcheck disable=SC2086,SC2046
 {
+    # The compiler leaves its memory to the end of the process.
+    export ASAN_OPTIONS=detect_leaks=0
     $cc $warnings -O1 -isystem $source native-shim/compile.c -o "$work/compile" "$engine/libquickjs.a" -lm ${SANITIZE:+$flags}
     "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
-    $cc $warnings $flags -isystem $source -I"$work" -Inative-shim native-shim/main.c native-shim/ffi.c native-shim/memory.c \
-        native-shim/seal.c "$work/modules.S" $link "$engine/libquickjs.a" -lm -o "$output"
 }
+
+# link OUTPUT [SNAPSHOT]: everything but the snapshot gets the same addresses in both binaries, as the pointers in it expect.
+link() {
+    sources="native-shim/main.c native-shim/ffi.c native-shim/memory.c native-shim/seal.c $work/modules.S"
+    at=
+    if [ -n "$snapshot" ]; then
+        sources="$sources native-shim/snapshot.S"
+        at="-no-pie -Wl,--section-start=.snapshot=$snapshot -DSNAPSHOT_ADDRESS=$snapshot -DSNAPSHOT_FILE=\"$2\""
+    fi
+    # shellcheck disable=SC2086
+    $cc $warnings $flags $at -isystem $source -I"$work" -Inative-shim $sources $link "$engine/libquickjs.a" -lm -o "$1"
+}
+
+if [ -z "$snapshot" ]; then
+    link "$output"
+else
+    printf '%08d' 0 >"$work/empty"
+    link "$work/stage1" "$work/empty"
+    "$work/stage1" "$work/snapshot"
+    link "$output" "$work/snapshot"
+fi

@@ -173,20 +173,30 @@ static JSValue strings(JSContext *ctx, char **list) {
     return array;
 }
 
-void ffi_install(JSContext *ctx, int argc, char **argv, char **environment) {
-    static JSCFunctionListEntry calls[FUNCTION_COUNT]; /* QuickJS makes each function when it is first read */
-    for (size_t i = 0; i < FUNCTION_COUNT; i++) {
-        JSCFunctionListEntry entry = JS_CFUNC_MAGIC_DEF(functions[i].name, 0, call, (int16_t)i);
-        memcpy(&calls[i], &entry, sizeof entry);
-    }
+/* QuickJS makes each function when it is first read. The table stays where it is: the engine points into it. */
+static const JSCFunctionListEntry calls[] = {
+#define FUNCTION(index, name) JS_CFUNC_MAGIC_DEF(name, 0, call, index),
+    FUNCTIONS
+#undef FUNCTION
+};
+
+void ffi_install(JSContext *ctx, int snapshot) {
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue reg = JS_NewObject(ctx);
     JSValue libc = JS_NewObject(ctx);
-    JS_SetPropertyFunctionList(ctx, libc, calls, FUNCTION_COUNT);
+    JS_SetPropertyFunctionList(ctx, libc, calls, sizeof calls / sizeof calls[0]);
     JS_SetPropertyFunctionList(ctx, reg, members, sizeof members / sizeof members[0]);
     JS_SetPropertyStr(ctx, reg, "libc", libc);
+    JS_SetPropertyStr(ctx, reg, "snapshot", JS_NewBool(ctx, snapshot));
+    JS_SetPropertyStr(ctx, global, "reg", reg);
+    JS_FreeValue(ctx, global);
+}
+
+void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment) {
+    JSValue global = JS_GetGlobalObject(ctx);
+    JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
     JS_SetPropertyStr(ctx, reg, "args", strings(ctx, argc > 0 ? argv + 1 : argv));
     JS_SetPropertyStr(ctx, reg, "environ", strings(ctx, environment));
-    JS_SetPropertyStr(ctx, global, "reg", reg);
+    JS_FreeValue(ctx, reg);
     JS_FreeValue(ctx, global);
 }

@@ -57,39 +57,85 @@ static JSContext *new_context(JSRuntime *runtime) {
     return ctx;
 }
 
-/* Runs the entry module to its end. The program leaves by _exit(2); to come back here is success only without error. */
-static int run(JSRuntime *runtime, JSContext *ctx) {
+/* Runs jobs until `promise` is settled. -1, after a report, when it was rejected or is an exception. */
+static int settle(JSRuntime *runtime, JSContext *ctx, JSValue promise) {
     JSContext *job_context;
-    JSValue module = JS_ReadObject(ctx, modules[0].code, modules[0].size, JS_READ_OBJ_BYTECODE);
-    if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0) {
-        report(ctx, JS_GetException(ctx));
-        return 1;
-    }
-    JSValue promise = JS_EvalFunction(ctx, module);
     while (JS_ExecutePendingJob(runtime, &job_context) > 0)
         continue;
     if (JS_IsException(promise)) {
         report(ctx, JS_GetException(ctx));
-        return 1;
+        return -1;
     }
     if (JS_PromiseState(ctx, promise) == JS_PROMISE_REJECTED) {
         report(ctx, JS_PromiseResult(ctx, promise));
+        return -1;
+    }
+    return 0;
+}
+
+/* Boots the engine and evaluates the entry module, which leaves the program's start at reg.entry. */
+static JSContext *boot(JSRuntime **runtime, int snapshot) {
+    *runtime = JS_NewRuntime2(&engine_memory, NULL);
+    JSContext *ctx = *runtime == NULL ? NULL : new_context(*runtime);
+    if (ctx == NULL) {
+        fputs("reg: out of memory\n", stderr);
+        return NULL;
+    }
+    JS_SetModuleLoaderFunc(*runtime, normalize, load, NULL);
+    JS_SetGCThreshold(*runtime, (size_t)-1); /* a command is over before a cycle would be worth collecting */
+    ffi_install(ctx, snapshot);
+    JSValue module = JS_ReadObject(ctx, modules[0].code, modules[0].size, JS_READ_OBJ_BYTECODE);
+    if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0) {
+        report(ctx, JS_GetException(ctx));
+        return NULL;
+    }
+    return settle(*runtime, ctx, JS_EvalFunction(ctx, module)) < 0 ? NULL : ctx;
+}
+
+/* Runs the program. It leaves by _exit(2). */
+static int run(JSRuntime *runtime, JSContext *ctx) {
+    JSValue global = JS_GetGlobalObject(ctx);
+    JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
+    JSValue entry = JS_GetPropertyStr(ctx, reg, "entry");
+    return settle(runtime, ctx, JS_Call(ctx, entry, JS_UNDEFINED, 0, NULL)) < 0 ? 1 : 0;
+}
+
+#ifdef SNAPSHOT_ADDRESS
+
+/* The binary that makes the snapshot: the same program, with nothing in the snapshot's place. */
+static int make_snapshot(const char *path) {
+    JSRuntime *runtime;
+    JSContext *ctx = snapshot_begin() < 0 ? NULL : boot(&runtime, 1);
+    if (ctx == NULL || snapshot_write(path, runtime, ctx) < 0) {
+        fputs("cannot make the snapshot\n", stderr);
         return 1;
     }
     return 0;
 }
 
 int main(int argc, char **argv) {
+    JSRuntime *runtime;
     if (enters_container(argc, argv))
         seal_executable(argv, environ);
-    JSRuntime *runtime = JS_NewRuntime2(&engine_memory, NULL);
-    JSContext *ctx = runtime == NULL ? NULL : new_context(runtime);
-    if (ctx == NULL) {
-        fputs("reg: out of memory\n", stderr);
-        return 1;
-    }
-    JS_SetModuleLoaderFunc(runtime, normalize, load, NULL);
-    JS_SetGCThreshold(runtime, (size_t)-1); /* a command is over before a cycle would be worth collecting */
-    ffi_install(ctx, argc, argv, environ);
+    JSContext *ctx = snapshot_restore(&runtime);
+    if (ctx == NULL)
+        return make_snapshot(argv[1]);
+    JS_UpdateStackTop(runtime);
+    ffi_set_arguments(ctx, argc, argv, environ);
     return run(runtime, ctx);
 }
+
+#else /* for the sanitizers, which want to see every allocation */
+
+int main(int argc, char **argv) {
+    JSRuntime *runtime;
+    if (enters_container(argc, argv))
+        seal_executable(argv, environ);
+    JSContext *ctx = boot(&runtime, 0);
+    if (ctx == NULL)
+        return 1;
+    ffi_set_arguments(ctx, argc, argv, environ);
+    return run(runtime, ctx);
+}
+
+#endif

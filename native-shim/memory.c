@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * The engine's memory. A command lives for milliseconds: memory comes from the kernel in large steps, with its pages in
- * place, freed blocks wait on a list for their size, and nothing is given back before the process ends. */
+ * The engine's memory. A command lives for milliseconds: freed blocks wait on a list for their size, and nothing is given
+ * back before the process ends. While the snapshot is made, all memory lies in one area at the address where the linker
+ * will put it, so that pointers in it stay true. */
 #include "shim.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
 enum {
     GRAIN = 16,
     SMALL_CLASSES = 64, /* blocks up to 1 KiB, by 16 bytes */
     LARGE_CLASSES = 40, /* above, by powers of two */
-    STEP = 256 * 1024,
+    STEP = 128 * 1024,
 };
 
 /* Before each block: how many bytes it has for its owner. */
@@ -19,9 +24,17 @@ struct header {
     struct header *next; /* on a free list; keeps blocks aligned to 16 otherwise */
 };
 
-static struct header *small_free[SMALL_CLASSES + 1];
-static struct header *large_free[LARGE_CLASSES];
-static uint8_t *fresh, *fresh_end;
+/* What the snapshot begins with. */
+struct arena {
+    JSRuntime *runtime;
+    JSContext *context;
+    struct header *small_free[SMALL_CLASSES + 1];
+    struct header *large_free[LARGE_CLASSES];
+    uint8_t *fresh, *fresh_end;
+};
+
+static struct arena own;
+static struct arena *arena = &own;
 
 static unsigned large_class(size_t size) {
     return 64 - (unsigned)__builtin_clzl(size - 1);
@@ -29,36 +42,38 @@ static unsigned large_class(size_t size) {
 
 static struct header *carve(size_t size) {
     size_t whole = size + sizeof(struct header);
-    if ((size_t)(fresh_end - fresh) < whole) {
+    if ((size_t)(arena->fresh_end - arena->fresh) < whole) {
         size_t length = whole > STEP ? (whole + 4095) & ~(size_t)4095 : STEP;
-        uint8_t *area =
-            mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (length == STEP ? MAP_POPULATE : 0), -1, 0);
+        int populate = length == STEP ? MAP_POPULATE : 0; /* a fault for each page would cost more */
+        uint8_t *area = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
         if (area == MAP_FAILED)
             return NULL;
-        fresh = area; /* what was left of the last step is small change */
-        fresh_end = area + length;
+        arena->fresh = area; /* what was left of the last step is small change */
+        arena->fresh_end = area + length;
     }
-    struct header *header = (struct header *)fresh;
-    fresh += whole;
+    struct header *header = (struct header *)arena->fresh;
+    arena->fresh += whole;
     header->size = size;
     return header;
 }
 
+static struct header **list_of(size_t *size) {
+    if (*size <= (size_t)SMALL_CLASSES * GRAIN) {
+        *size = (*size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
+        return &arena->small_free[*size / GRAIN];
+    }
+    unsigned class = large_class(*size);
+    if (class >= LARGE_CLASSES)
+        return NULL;
+    *size = (size_t)1 << class;
+    return &arena->large_free[class];
+}
+
 static void *allocate(JSMallocState *state, size_t size) {
     (void)state;
-    if (size == 0)
+    struct header **list = size == 0 ? NULL : list_of(&size);
+    if (list == NULL)
         return NULL;
-    struct header **list;
-    if (size <= (size_t)SMALL_CLASSES * GRAIN) {
-        size = (size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
-        list = &small_free[size / GRAIN];
-    } else {
-        unsigned class = large_class(size);
-        if (class >= LARGE_CLASSES)
-            return NULL;
-        size = (size_t)1 << class;
-        list = &large_free[class];
-    }
     struct header *header = *list;
     if (header != NULL)
         *list = header->next;
@@ -73,8 +88,7 @@ static void release(JSMallocState *state, void *memory) {
         return;
     struct header *header = (struct header *)memory - 1;
     size_t size = header->size;
-    struct header **list =
-        size <= (size_t)SMALL_CLASSES * GRAIN ? &small_free[size / GRAIN] : &large_free[large_class(size)];
+    struct header **list = list_of(&size);
     header->next = *list;
     *list = header;
 }
@@ -89,7 +103,7 @@ static void *resize(JSMallocState *state, void *memory, size_t size) {
         return NULL;
     }
     size_t present = usable(memory);
-    if (present >= size && memory != NULL)
+    if (present >= size)
         return memory;
     void *larger = allocate(state, size);
     if (larger != NULL && memory != NULL) {
@@ -100,3 +114,41 @@ static void *resize(JSMallocState *state, void *memory, size_t size) {
 }
 
 const JSMallocFunctions engine_memory = {allocate, release, resize, usable};
+
+#ifdef SNAPSHOT_ADDRESS
+
+enum { SNAPSHOT_LIMIT = 16 * 1024 * 1024 };
+
+/* Where snapshot.S puts the area that was written by snapshot_write; empty in the binary that writes it. */
+extern uint8_t snapshot_start[], snapshot_end[];
+
+JSContext *snapshot_restore(JSRuntime **runtime) {
+    if (snapshot_end - snapshot_start < (ptrdiff_t)sizeof(struct arena))
+        return NULL;
+    arena = (struct arena *)snapshot_start;
+    *runtime = arena->runtime;
+    return arena->context;
+}
+
+int snapshot_begin(void) {
+    void *area = (void *)SNAPSHOT_ADDRESS;
+    munmap(area, 4096); /* the empty section */
+    if (mmap(area, SNAPSHOT_LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != area)
+        return -1;
+    arena = area;
+    arena->fresh = (uint8_t *)area + ((sizeof(struct arena) + GRAIN - 1) & ~(size_t)(GRAIN - 1));
+    arena->fresh_end = (uint8_t *)area + SNAPSHOT_LIMIT;
+    return 0;
+}
+
+int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx) {
+    size_t used = (size_t)(arena->fresh - (uint8_t *)arena);
+    size_t length = (used + 4095) & ~(size_t)4095;
+    arena->runtime = runtime;
+    arena->context = ctx;
+    arena->fresh_end = (uint8_t *)arena + length; /* the last page's rest can be used */
+    FILE *file = fopen(path, "wb");
+    return file != NULL && fwrite(arena, 1, length, file) == length && fclose(file) == 0 ? 0 : -1;
+}
+
+#endif

@@ -5,6 +5,7 @@
 #include <quickjs.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* A module of the program as the build left it in the binary: its name and its bytecode. */
 struct module {
@@ -21,7 +22,17 @@ extern const size_t module_count;
 extern const JSMallocFunctions engine_memory;
 
 /* Puts `reg` on the global object: libc, errno and memory, as runtime/host/shim.ts describes. */
-void ffi_install(JSContext *ctx, int argc, char **argv, char **environment);
+void ffi_install(JSContext *ctx, int snapshot);
+
+/* Gives `reg` this process's arguments and environment. */
+void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment);
+
+/* The snapshot: the engine's memory with all modules of the commands loaded and evaluated, as the build left it in the
+ * binary. The kernel maps it with the program; only pages that change are ever copied.
+ *   build: snapshot_begin, boot, snapshot_write       start: snapshot_restore */
+JSContext *snapshot_restore(JSRuntime **runtime); /* NULL in the binary that makes the snapshot */
+int snapshot_begin(void);
+int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx);
 
 /* Makes sure that the running executable cannot be written through /proc/PID/exe, re-executing a sealed copy once. */
 void seal_executable(char **argv, char **environment);

@@ -27,6 +27,8 @@ ${entries.map(({ name }) => `extern void symbol_${name}(void) __asm__("${name}")
 static const struct function functions[] = {
 ${entries.map(({ name, types }) => `    {"${name}", symbol_${name}, "${types}"},`).join("\n")}
 };
-enum { FUNCTION_COUNT = sizeof functions / sizeof functions[0] };
+
+#define FUNCTIONS \\
+${entries.map(({ name }, index) => `    FUNCTION(${index}, "${name}")`).join(" \\\n")}
 `,
 );

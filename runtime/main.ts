@@ -44,12 +44,16 @@ async function report(error: unknown): Promise<void> {
   log.error(formatError(error instanceof RegError ? error : toErrorData(error)));
 }
 
-let status = 0;
-try {
-  status = await main(host.args);
-  log.end();
-} catch (error) {
-  await report(error);
-  status = command?.failureStatus ?? 1;
+async function program(): Promise<void> {
+  let status = 0;
+  try {
+    status = await main(host.args);
+    log.end();
+  } catch (error) {
+    await report(error);
+    status = command?.failureStatus ?? 1;
+  }
+  libc._exit(status);
 }
-libc._exit(status);
+
+await host.start(program, Object.values(COMMANDS));

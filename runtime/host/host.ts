@@ -39,6 +39,11 @@ export interface Host {
   readonly environ: readonly string[];
   /** Makes the functions of a table callable. The native shim has the same table compiled in. */
   bind<T extends Record<string, Signature>>(table: T): CallsOf<T>;
+  /**
+   * Hands over the program. Node runs it at once. The native host runs it when a process starts; while the build makes the
+   * binary's snapshot, it loads `modules` first, so that no command has to.
+   */
+  start(program: () => Promise<void>, modules: readonly (() => Promise<unknown>)[]): Promise<void>;
   /** errno of the last call that returned -1, saved at once after it. */
   errno(): number;
   /** The address of a buffer's first byte. Keep the buffer referenced as long as the address is in use. */

@@ -69,6 +69,7 @@ export const host: Host = {
       });
     return calls as CallsOf<T>;
   },
+  start: (program) => program(),
   errno: () => savedErrno,
   address: (memory) => ref.address(Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)),
   encode: (text) => new Uint8Array(Buffer.from(text, "utf8")),

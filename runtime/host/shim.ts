@@ -2,15 +2,30 @@
 import type { Host } from "./host.ts";
 
 /** The shim's object on the global object. */
-declare const reg: Omit<Host, "bind" | "kind"> & { readonly libc: never };
+declare const reg: Pick<Host, "arch" | "args" | "environ" | "errno" | "address" | "encode" | "decode"> & {
+  readonly libc: never;
+  /** Whether the snapshot is being made. */
+  readonly snapshot: boolean;
+  /** What the shim calls when the process starts. */
+  entry: () => Promise<void>;
+};
 
 export const host: Host = {
   kind: "native",
   arch: reg.arch,
-  args: reg.args,
-  environ: reg.environ,
+  // Read anew: this object is in the snapshot, the arguments are the process's.
+  get args() {
+    return reg.args;
+  },
+  get environ() {
+    return reg.environ;
+  },
   // The shim's table is generated from the same signatures (native-shim/table.ts), so there is nothing to bind.
   bind: () => reg.libc,
+  async start(program, modules) {
+    reg.entry = program;
+    if (reg.snapshot) await Promise.all(modules.map((load) => load()));
+  },
   errno: reg.errno,
   address: reg.address,
   encode: reg.encode,
