@@ -104,7 +104,7 @@ for (const name of ["prestart", "createRuntime", "createContainer"] as const) {
       const bundle = fixture.sleeper((spec) => {
         spec.hooks = { [name]: [endless] };
       });
-      fixture.fail(/hook.*(timeout|timed out|1s|1000)/is, ["create", "--bundle", bundle.path, fixture.id()]);
+      fixture.fail(/hook.*(timeout of 1|no end within 1 s)/is, ["create", "--bundle", bundle.path, fixture.id()]);
       fixture.assertNothingLeft();
     }));
 }
