@@ -19,13 +19,15 @@ die() {
 
 say "1. Set up and build"
 sh .ci/setup
-make --no-print-directory build
+make --no-print-directory --silent build
 ls -l build/reg
 
-reg=$top/build/reg
 demo=$(mktemp -d)
 id=demo-$$
 root=$demo/state
+cd "$demo"
+# States go to a folder of the demo's own.
+reg() { "$top/build/reg" --root "$root" "$@"; }
 
 # What a container could leave: mounts, cgroups and processes that carry its id or path.
 leftovers() {
@@ -34,8 +36,9 @@ leftovers() {
     ls -A "$root" 2>/dev/null || true
 }
 clean_up() {
+    cd /
     for name in "$id" "$id-walk"; do
-        "$reg" --root "$root" delete --force "$name" >/dev/null 2>&1 || true
+        reg delete --force "$name" >/dev/null 2>&1 || true
     done
     rm -rf "$demo"
 }
@@ -43,13 +46,13 @@ trap clean_up EXIT
 trap 'exit 130' INT TERM
 
 say "2. Make a bundle: a busybox rootfs, and a config that 'reg spec' begins"
-mkdir -p "$demo/rootfs/bin"
+mkdir -p rootfs/bin
 busybox=$(command -v busybox) || die "busybox is missing"
-cp "$busybox" "$demo/rootfs/bin/busybox"
-for applet in sh echo id hostname ps sleep cat ls mount; do
-    ln -s busybox "$demo/rootfs/bin/$applet"
+cp "$busybox" rootfs/bin/busybox
+for applet in sh echo id hostname sleep; do
+    ln -s busybox "rootfs/bin/$applet"
 done
-show "$reg" spec --bundle "$demo"
+show reg spec
 # The container's program, and no terminal: output goes where reg's goes. JSON is edited by Node, which is here anyway.
 edit() {
     node -e '
@@ -59,39 +62,37 @@ edit() {
         config.process.terminal = false;
         config.process.args = args;
         writeFileSync(file, JSON.stringify(config, null, 2));
-    ' "$demo/config.json" "$@"
+    ' config.json "$@"
 }
 
 say "3. Run a container: its output is shown, its exit status kept"
-edit sh -c 'echo "hello from $(hostname), process $$ of $(ps | wc -l)"; id; exit 7'
+edit sh -c 'echo "hello from $(hostname), process $$; user $(id -u)"; exit 7'
 status=0
-show "$reg" --root "$root" run --bundle "$demo" "$id" || status=$?
+show reg run "$id" || status=$?
 echo "exit status: $status"
 [ "$status" = 7 ] || die "the exit status should have been 7"
 
 say "4. The same by steps: create, start, state, kill, delete"
 # shellcheck disable=SC2016
 edit sh -c 'trap "echo stopped by a signal; exit 0" TERM; echo started; while :; do sleep 0.1; done'
-show "$reg" --root "$root" create --bundle "$demo" --pid-file "$demo/pid" "$id-walk" >"$demo/output" 2>&1 || {
-    cat "$demo/output"
-    die "create failed"
-}
-show "$reg" --root "$root" list
-show "$reg" --root "$root" start "$id-walk"
-show "$reg" --root "$root" state "$id-walk"
+echo "\$ reg create --pid-file pid $id-walk >output"
+reg create --pid-file pid "$id-walk" >output 2>&1 || die "create failed: $(cat output)"
+show reg list
+show reg start "$id-walk"
+show reg state "$id-walk"
 echo
 # The program has to have set its trap.
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-    ! grep -q '^started' "$demo/output" || break
+    ! grep -q '^started' output || break
     sleep 0.1
 done
-show "$reg" --root "$root" kill "$id-walk" TERM
+show reg kill "$id-walk" TERM
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-    ! "$reg" --root "$root" state "$id-walk" | grep -q '"stopped"' || break
+    ! reg state "$id-walk" | grep -q '"stopped"' || break
     sleep 0.1
 done
-cat "$demo/output"
-show "$reg" --root "$root" delete "$id-walk"
+show cat output
+show reg delete "$id-walk"
 
 say "5. Nothing is left behind"
 rest=$(leftovers)
