@@ -4,10 +4,10 @@ import { EAGAIN, EINTR, EIO } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, read, writeAll } from "../libc/file.ts";
+import { close, isErrno, read, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
-import { type ExitStatus, reapOne } from "../libc/process.ts";
+import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
 
 const SIGKILL = 9;
@@ -54,37 +54,33 @@ export class Foreground {
   }
 
   #serve(pid: number, relay: TerminalRelay | undefined): ExitStatus {
-    for (;;) {
-      const polled = new Struct(24);
-      polled.setI32(0, this.#signals).setU16(4, C.POLLIN);
-      polled.setI32(8, relay?.inputFd ?? -1).setU16(12, C.POLLIN);
-      polled.setI32(16, relay?.outputFd ?? -1).setU16(20, C.POLLIN);
-      if (libc.poll(polled.bytes, 3, -1) === -1 && host.errno() !== EINTR)
-        throw new SyscallError("poll(2)", "the container", host.errno());
-      if (polled.u16(22) !== 0) relay?.forwardOutput();
-      if (polled.u16(14) !== 0) relay?.forwardInput();
-      if (polled.u16(6) === 0) continue;
-      const status = this.#handleSignals(pid, relay);
-      if (status === undefined) continue;
-      relay?.drain();
-      return status;
-    }
+    const pidfd = openPidfd(pid); // not SIGCHLD: on Node, a thread of libuv's may get it
+    if (pidfd === undefined) return waitFor(pid);
+    return withFd(pidfd, () => {
+      for (;;) {
+        const polled = new Struct(32);
+        polled.setI32(0, this.#signals).setU16(4, C.POLLIN);
+        polled.setI32(8, relay?.inputFd ?? -1).setU16(12, C.POLLIN);
+        polled.setI32(16, relay?.outputFd ?? -1).setU16(20, C.POLLIN);
+        polled.setI32(24, pidfd).setU16(28, C.POLLIN);
+        if (libc.poll(polled.bytes, 4, -1) === -1 && host.errno() !== EINTR)
+          throw new SyscallError("poll(2)", "the container", host.errno());
+        if (polled.u16(22) !== 0) relay?.forwardOutput();
+        if (polled.u16(14) !== 0) relay?.forwardInput();
+        if (polled.u16(6) !== 0) this.#handleSignals(pid, relay);
+        if (polled.u16(30) === 0) continue;
+        relay?.drain();
+        return waitFor(pid);
+      }
+    });
   }
 
-  /** Handles what is pending; the status of the container's process when it has ended. */
-  #handleSignals(pid: number, relay: TerminalRelay | undefined): ExitStatus | undefined {
+  #handleSignals(pid: number, relay: TerminalRelay | undefined): void {
     const info = new Struct(SIGINFO_SIZE);
-    let ended: ExitStatus | undefined;
-    for (;;) {
-      const count = libc.read(this.#signals, info.bytes, SIGINFO_SIZE);
-      if (count !== SIGINFO_SIZE) {
-        if (count === -1 && host.errno() !== EAGAIN) throw new SyscallError("read(2)", "signalfd", host.errno());
-        return ended;
-      }
+    while (libc.read(this.#signals, info.bytes, SIGINFO_SIZE) === SIGINFO_SIZE) {
       const signal = info.u32(0);
-      if (signal === SIGCHLD) {
-        for (let child = reapOne(); child !== undefined; child = reapOne()) if (child.pid === pid) ended = child.status;
-      } else if (signal === SIGWINCH && relay !== undefined) relay.resize();
+      if (signal === SIGCHLD) reapOthers(pid);
+      else if (signal === SIGWINCH && relay !== undefined) relay.resize();
       else if (signal !== SIGURG) libc.kill(pid, signal);
     }
   }

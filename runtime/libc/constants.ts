@@ -122,6 +122,7 @@ export const CLONE_INTO_CGROUP = 0x200000000;
 // sys/wait.h
 export const WNOHANG = 1;
 export const WEXITED = 4;
+export const WNOWAIT = 0x1000000;
 export const P_PID = 1;
 export const P_PIDFD = 3;
 

@@ -47,8 +47,9 @@ export class Struct {
     return this;
   }
   /** Numbers to 2^53, negative ones in two's complement; -1 is all bits set. */
-  setU64(offset: number, value: number | bigint): this {
-    this.#view.setBigUint64(offset, BigInt.asUintN(64, BigInt(value)), true);
+  setU64(offset: number, value: number): this {
+    this.#view.setUint32(offset, value, true); // modulo 2^32
+    this.#view.setUint32(offset + 4, Math.floor(value / 0x1_0000_0000), true);
     return this;
   }
   /** Stores the address of other memory; the caller keeps that memory referenced. */

@@ -37,11 +37,18 @@ export function waitFor(pid: number): ExitStatus {
   }
 }
 
-/** waitpid(2) of any child without blocking; undefined when none has ended. */
-export function reapOne(): { readonly pid: number; readonly status: ExitStatus } | undefined {
-  const status = new Struct(4);
-  const pid = libc.waitpid(-1, status.bytes, C.WNOHANG);
-  return pid > 0 ? { pid, status: decodeStatus(status.i32(0)) } : undefined;
+/** Reaps the children that have ended, apart from one whose status somebody else wants. waitid(2). */
+export function reapOthers(except: number): void {
+  const info = new Struct(128);
+  const P_ALL = 0;
+  const SI_PID = 16; // of siginfo_t
+  for (;;) {
+    info.setI32(SI_PID, 0);
+    if (libc.waitid(P_ALL, 0, info.bytes, C.WEXITED | C.WNOHANG | C.WNOWAIT) === -1) return;
+    const pid = info.i32(SI_PID);
+    if (pid === 0 || pid === except) return;
+    libc.waitpid(pid, null, C.WNOHANG);
+  }
 }
 
 /** pidfd_open(2); undefined when there is no such process. Linux 5.3. */

@@ -7,23 +7,29 @@ import { host } from "#host";
 import { EEXIST, ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, openat2, withFd } from "../libc/file.ts";
+import { close, openat2, tryOpenat2, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 
-/** Opens `path` inside the root. Symlinks stay inside; the magic links of /proc are not followed. */
+/** openat2(2) below the root: -1 and errno on failure. Half of what is looked for is not there, and an exception costs 15 µs. */
+function tryOpenInRoot(root: number, path: string, flags: number): number {
+  const relative = path.charCodeAt(0) === 0x2f ? path.slice(1) : path;
+  return tryOpenat2(root, relative === "" ? "." : relative, flags, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_MAGICLINKS);
+}
+
+/** Opens `path` (without "//" at its beginning) inside the root. Symlinks stay inside; the magic links of /proc are not followed. */
 export function openInRoot(root: number, path: string, flags = C.O_PATH): number {
-  const relative = path.replace(/^\/+/, "");
-  return openat2(root, relative === "" ? "." : relative, flags, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_MAGICLINKS);
+  const fd = tryOpenInRoot(root, path, flags);
+  if (fd === -1) throw new SyscallError("openat2(2)", path, host.errno());
+  return fd;
 }
 
 /** As openInRoot; undefined when the path does not exist. */
 export function openInRootIfExists(root: number, path: string, flags = C.O_PATH): number | undefined {
-  try {
-    return openInRoot(root, path, flags);
-  } catch (error) {
-    if (isErrno(error, ENOENT, ENOTDIR)) return undefined;
-    throw error;
-  }
+  const fd = tryOpenInRoot(root, path, flags);
+  if (fd !== -1) return fd;
+  const errno = host.errno();
+  if (errno === ENOENT || errno === ENOTDIR) return undefined;
+  throw new SyscallError("openat2(2)", path, errno);
 }
 
 /** The name a path ends in, and what comes before it. */

@@ -68,9 +68,8 @@ export function applyMount(root: number, entry: Exclude<MountPlan, { kind: "cgro
 /** The last component of a target of proc or sysfs must not be a symlink: what is hidden later would be elsewhere. */
 function realDirectory(root: number, path: string): { fd: number; made: boolean } {
   const target = directoryInRoot(root, path);
-  const relative = path.replace(/^\/+/, "");
   try {
-    withFd(openat2(root, relative, C.O_PATH | C.O_DIRECTORY, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS), () => {});
+    withFd(openat2(root, path.slice(1), C.O_PATH | C.O_DIRECTORY, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS), () => {});
   } catch (error) {
     close(target.fd);
     throw new RegError("ELOOP", `mount on ${path}: it must be a directory, not a symlink, in the rootfs`, {

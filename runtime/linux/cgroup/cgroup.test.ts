@@ -1,12 +1,12 @@
 /** The real kernel: cgroups of this machine, v1 or v2, below a directory of their own. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { cgroups, cgroupV1, cgroupV2, needs, root } from "../../../conformance/testing.ts";
 import type { LinuxResources } from "../../oci/config.ts";
 import { type CgroupRequest, planCgroup, planUpdate } from "../../oci/plan/cgroup/plan.ts";
-import { type Cgroup, createCgroup, openCgroup } from "./cgroup.ts";
+import { besideProcess, type Cgroup, createCgroup, openCgroup } from "./cgroup.ts";
 import { detectCgroups } from "./host.ts";
 import { watchOom } from "./oom.ts";
 import { readStats } from "./stats.ts";
@@ -19,6 +19,8 @@ interface Context {
 
 const kernel = suite<Context>("cgroup on the kernel");
 const test = needs(kernel, root, cgroups);
+const onV1 = needs(kernel, root, cgroupV1);
+const onV2 = needs(kernel, root, cgroupV2);
 const host = detectCgroups();
 const PARENT = `/reg-cgroup-${process.pid}`;
 const REQUEST: CgroupRequest = { id: "test", cgroupManager: "cgroupfs", rootless: false };
@@ -257,11 +259,7 @@ test("an out-of-memory kill and the end of the cgroup are noticed", async (conte
   }
 });
 
-needs(
-  kernel,
-  root,
-  cgroupV1,
-)("v1 device rules are in force", (context) => {
+onV1("v1 device rules are in force", (context) => {
   const { cgroup } = box(context, {
     devices: [
       { allow: false, access: "rwm" },
@@ -273,35 +271,52 @@ needs(
   assert.not(list.includes("a *:* rwm"));
 });
 
-needs(
-  kernel,
-  root,
-  cgroupV2,
-)("v2 device rules are in force, and an update replaces the program", async (context) => {
-  const probe =
-    "exec 3<&0; until grep -q reg-cgroup /proc/self/cgroup; do :; done; sleep 0.3; : < /dev/null || exit 1; : < /dev/kmsg && exit 2; exit 0";
-  const { cgroup } = box(context, { devices: [{ allow: false, access: "rwm" }] }, probe);
-  cgroup.apply(planOf({ devices: [{ allow: false, access: "rwm" }] }, "/unused"));
-  await Promise.all(context.children.map(exited));
-  // sh ends with 2 itself when a redirection of a special built-in fails: any end but our "exit 2" is told by kmsg.
-  assert.is.not(context.children[0]?.exitCode, 1);
+onV2("v2 device rules are in force, and an update replaces the program", async (context) => {
+  // It waits until it is inside and standard input ends, that is until the rules are set; then it opens two devices.
+  const probe = `read line; until grep -q reg-cgroup /proc/self/cgroup; do :; done
+    dd if=/dev/zero of=/dev/null count=1 2>&1 || exit 3
+    dd if=/dev/kmsg count=0 2>&1 && exit 4
+    exit 0`;
+  const plan = planOf({ devices: [{ allow: false, access: "rwm" }] });
+  const cgroup = createCgroup(plan);
+  context.cgroups.push(cgroup);
+  const child = spawn("/bin/sh", ["-c", probe], { stdio: ["pipe", "ignore", "ignore"] });
+  context.children.push(child);
+  cgroup.attach(child.pid ?? 0);
+  cgroup.apply(planOf({ devices: [{ allow: false }, { allow: true, type: "c", major: 1, minor: 11 }] }));
+  cgroup.apply(plan);
+  child.stdin.end("go\n");
+  await exited(child);
+  assert.is(child.exitCode, 0);
 });
 
-needs(
-  kernel,
-  root,
-  cgroupV1,
-)("a cpuset takes over what its parent has", (context) => {
+onV2("exec joins beside the container's process when the container has made cgroups", (context) => {
+  const { cgroup, pid } = box(context, {});
+  const top = cgroup.state.paths[""] ?? "";
+  mkdirSync(`${top}/init`);
+  const sub = cgroup.below("init");
+  sub.attach(pid);
+  writeFileSync(`${top}/cgroup.subtree_control`, "+pids");
+  const second = start(context, "exec sleep 1000");
+  assert.throws(
+    () => cgroup.attach(second),
+    (error: { code: string }) => error.code === "EBUSY",
+  );
+  besideProcess(cgroup, pid).attach(second);
+  assert.equal(sub.pids(), [pid, second]);
+  assert.equal(cgroup.pids(false), []);
+});
+
+onV1("a cpuset takes over what its parent has", (context) => {
   const { cgroup } = box(context, {});
   assert.is(read(cgroup, "cpuset", "cpuset.cpus"), readFileSync("/sys/fs/cgroup/cpuset/cpuset.cpus", "utf8").trim());
   assert.is.not(read(cgroup, "cpuset", "cpuset.mems"), "");
 });
 
-test("a process that calls it for itself joins by attachSelf", (context) => {
+onV1("a process that calls it for itself joins by attachSelf", (context) => {
   // Node has many threads, so only this one moves in the v1 hierarchies; it moves back at once.
   const cgroup = createCgroup(planOf({}));
   context.cgroups.push(cgroup);
-  if (v2) return;
   const own = readFileSync("/proc/thread-self/cgroup", "utf8");
   try {
     cgroup.attachSelf(true);

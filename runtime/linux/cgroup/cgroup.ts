@@ -10,13 +10,14 @@ import { host } from "#host";
 import { EACCES, EBUSY, ENODEV, ENOENT, ENOSPC, EOPNOTSUPP, EPERM, ESRCH } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { isErrno, open, withFd } from "../../libc/file.ts";
+import { isErrno, open, readText, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { setDeviceProgram } from "../bpf.ts";
 import { makeCgroups } from "./create.ts";
 import { removeCgroup } from "./destroy.ts";
 import { tryWriteControl } from "./file.ts";
 import * as freezer from "./freezer.ts";
+import { CGROUP_ROOT, parseOwnCgroups } from "./host.ts";
 import { listPids, signalAll } from "./processes.ts";
 import type { CgroupLimits, CgroupPlan, CgroupState, UnitPlan, UnitProperty } from "./types.ts";
 import { nowMs } from "./wait.ts";
@@ -244,6 +245,18 @@ export class Cgroup {
     }
     return new Cgroup({ ...this.state, paths });
   }
+}
+
+/**
+ * Where a process of the container is at the moment, on cgroup v2: the place for `exec` when the container's own cgroup
+ * answers EBUSY, because the container has made cgroups below it with controllers. On v1 this is the cgroup itself.
+ */
+export function besideProcess(cgroup: Cgroup, pid: number): Cgroup {
+  const { state } = cgroup;
+  if (state.version === 1 || state.paths[""] === undefined) return cgroup;
+  const place = parseOwnCgroups(readText(`/proc/${pid}/cgroup`), [{ name: "", mountpoint: CGROUP_ROOT }])[""];
+  const path = `${CGROUP_ROOT}${place}`;
+  return path.startsWith(`${state.paths[""]}/`) ? new Cgroup({ ...state, paths: { "": path } }) : cgroup;
 }
 
 function notJoined(subject: string, errno: number): SyscallError {

@@ -1,6 +1,6 @@
 /** Makes a container's cgroup directories ready to be joined. Whatever fails, only what was there before stays. */
 import { host } from "#host";
-import { EACCES, EAGAIN, EEXIST, ENOENT, EPERM, EROFS } from "../../errors/errno.ts";
+import { EACCES, EAGAIN, EBUSY, EEXIST, ENOENT, EPERM, EROFS } from "../../errors/errno.ts";
 import { RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { isErrno } from "../../libc/file.ts";
@@ -30,7 +30,7 @@ export function makeCgroups(plan: CgroupPlan, state: CgroupState, started = fals
       const fresh = makeDirectory(path, mountpoint, made);
       if (!fresh) existed = true;
       if (name === "" && !(started && hasNeeded(plan, path))) enableControllers(mountpoint, path);
-      else if (hasController(name, "cpuset")) inheritCpuset(fresh ? made.slice(from) : [path]);
+      else if (hasController(name, "cpuset")) inheritCpuset(fresh ? made.slice(from) : [path], fresh);
     }
     if (existed && !started) refuseInUse(state);
     if (plan.early.length > 0) applyWrites(state, plan.early);
@@ -67,19 +67,17 @@ function notMade(path: string, errno: number): SyscallError {
   return new SyscallError("mkdirat(2)", path, errno, { field: FIELD, ...(hint === undefined ? {} : { hint }) });
 }
 
-/** A v1 cpuset begins empty and can not be joined until it has CPUs and memory nodes: each takes its parent's. */
-function inheritCpuset(directories: readonly string[]): void {
+/**
+ * A v1 cpuset begins empty and can not be joined until it has CPUs and memory nodes: each takes its parent's.
+ * `directories` were made just now, each below the one before, unless `fresh` is false: such a one may have its own.
+ */
+function inheritCpuset(directories: readonly string[], fresh: boolean): void {
+  const [first = ""] = directories;
+  const parent = first.slice(0, first.lastIndexOf("/"));
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-    let value: string | undefined;
-    for (const directory of directories) {
-      // One that was there before may have its own. All others were made just now, each below the one before.
-      if (directories.length === 1 && value === undefined) {
-        const present = readControl(`${directory}/${file}`);
-        if (present !== undefined && present !== "") continue;
-      }
-      value ??= readControl(`${directory.slice(0, directory.lastIndexOf("/"))}/${file}`);
-      if (value) writeControl(`${directory}/${file}`, value, { field: FIELD });
-    }
+    if (!fresh && readControl(`${first}/${file}`) !== "") continue;
+    const value = readControl(`${parent}/${file}`);
+    if (value) for (const directory of directories) writeControl(`${directory}/${file}`, value, { field: FIELD });
   }
 }
 
@@ -104,9 +102,12 @@ function enableControllers(mountpoint: string, path: string): void {
       .filter((name) => name !== "" && !enabled.includes(name))
       .map((name) => `+${name}`);
     const file = `${parent}/cgroup.subtree_control`;
-    // All or nothing for the kernel; one that can not be enabled must not cost the others.
-    if (missing.length === 0 || tryWriteControl(file, host.encode(missing.join(" "))) === 0) continue;
-    if (missing.length > 1) for (const name of missing) tryWriteControl(file, host.encode(name));
+    if (missing.length === 0) continue;
+    const errno = tryWriteControl(file, host.encode(missing.join(" ")));
+    // All or nothing for the kernel: one that can not be enabled must not cost the others. But where processes are in the
+    // way (EBUSY), those that go one by one would make the cgroup threaded, and the container's one below it unusable.
+    if (errno !== 0 && errno !== EBUSY && missing.length > 1)
+      for (const name of missing) tryWriteControl(file, host.encode(name));
   }
 }
 

@@ -166,6 +166,19 @@ fake("says that a limit can not be set without a cgroup", () => {
   }
 });
 
+fake("goes without a cgroup that nobody asked for and nobody may make, and not without its limits", () => {
+  // Nobody can make directories in sysfs, root neither.
+  const plan = { ...planFor("/sys", 2, [""]), mountpoints: { "": "/sys/kernel" }, paths: { "": "/sys/kernel/a" } };
+  const error = errorOf(() => createCgroup(plan));
+  assert.equal([error.code, error.field], ["EPERM", "/linux/cgroupsPath"]);
+  assert.match(error.hint ?? "", "run as root");
+  const cgroup = createCgroup({ ...plan, optional: true });
+  assert.equal(cgroup.state, { driver: "disabled", version: 2, paths: {} });
+  cgroup.apply({ writes: [] });
+  assert.match(errorOf(() => cgroup.apply({ writes: [write("pids.max", "1")] })).message, "cannot set pids limit");
+  errorOf(() => createCgroup({ ...plan, optional: true, early: [write("cpuset.cpus", "0")] }));
+});
+
 fake("finds a controller that is mounted together with another", ({ top }) => {
   fill(top, { "cpu.shares": "" });
   applyWrites({ driver: "cgroupfs", version: 1, paths: { "cpu,cpuacct": top } }, [write("cpu.shares", "5")]);

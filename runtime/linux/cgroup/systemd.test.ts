@@ -65,6 +65,7 @@ function box(resources: LinuxResources, more: { path?: string; annotations?: Rec
 }
 
 const MiB = 1024 * 1024;
+const MEMORY = detectCgroups().mode === "v2" ? "MemoryMax" : "MemoryLimit";
 
 test("a process is in a scope of its own, which is found again by its state", () => {
   const { cgroup, unit, pid } = box({});
@@ -85,7 +86,7 @@ test("limits are known to systemd, and in force", () => {
     pids: { limit: 20 },
     cpu: { shares: 512, quota: 50000 },
   });
-  assert.is(show(unit, "MemoryMax"), String(64 * MiB));
+  assert.is(show(unit, MEMORY), String(64 * MiB));
   assert.is(show(unit, "TasksMax"), "20");
   assert.is(show(unit, "CPUQuotaPerSecUSec"), "500ms");
   const path = cgroup.state.paths[""];
@@ -100,7 +101,7 @@ test("an update is told to systemd", () => {
   const update = openCgroup(cgroup.state, openSystemd());
   update.apply(planUpdate({ pids: { limit: 30 }, memory: { limit: 32 * MiB } }, cgroup.state));
   assert.is(show(unit, "TasksMax"), "30");
-  assert.is(show(unit, "MemoryMax"), String(32 * MiB));
+  assert.is(show(unit, MEMORY), String(32 * MiB));
   if (!rootless) execFileSync("systemctl", ["daemon-reload"]);
   if (cgroup.state.version === 2)
     assert.is(readFileSync(`${cgroup.state.paths[""]}/pids.max`, "utf8").trim(), "30", "after a reload");
