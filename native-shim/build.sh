@@ -37,13 +37,9 @@ if [ ! -f "$engine/libquickjs.a" ]; then
 fi
 
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
-commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node dist/native-shim/table.js "$work/libc-table.h"
 node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --platform=neutral --target=es2023 \
     --minify --legal-comments=none --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
-    --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
-    --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
-    --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \
     --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
     --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
     --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \

@@ -25,6 +25,12 @@ export class Foreground {
   readonly #signals: number;
 
   constructor() {
+    // Processes that the container's init leaves behind without a pid namespace are ours to reap.
+    libc.prctl(C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    if (host.kind === "node") {
+      this.#signals = -1; // they are the embedding program's, and go to whichever thread the kernel likes
+      return;
+    }
     // All but what is a fault of our own; init unblocks them again for the program.
     const mask = new Struct(128);
     for (let signal = 1; signal <= 64; signal++) {
@@ -35,8 +41,6 @@ export class Foreground {
     const SIG_BLOCK = 0;
     checked(libc.sigprocmask(SIG_BLOCK, mask.bytes, null), "sigprocmask(2)", "all signals");
     this.#signals = checked(libc.signalfd(-1, mask.bytes, C.O_NONBLOCK | C.O_CLOEXEC), "signalfd(2)", "all signals");
-    // Processes that the container's init leaves behind without a pid namespace are ours to reap.
-    libc.prctl(C.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   }
 
   /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */
