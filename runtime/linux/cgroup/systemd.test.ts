@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import { need, needs, systemd as running } from "../../../conformance/testing.ts";
 import type { Config, LinuxResources } from "../../oci/config.ts";
 import { planCgroup, planUpdate } from "../../oci/plan/cgroup/plan.ts";
+import * as planner from "../../oci/plan/cgroup/systemd.ts";
 import { type Cgroup, createCgroup, openCgroup } from "./cgroup.ts";
 import { detectCgroups } from "./host.ts";
 import { openSystemd } from "./systemd.ts";
@@ -53,7 +54,7 @@ function box(resources: LinuxResources, more: { path?: string; annotations?: Rec
     linux: { cgroupsPath: more.path ?? `:reg-test-${process.pid}:${count}`, resources },
   };
   const host = detectCgroups(true);
-  const plan = planCgroup(config, { id: "test", cgroupManager: "systemd", rootless }, host);
+  const plan = planCgroup(config, { id: "test", cgroupManager: "systemd", rootless, systemd: planner }, host);
   const cgroup = createCgroup(plan, openSystemd());
   cgroups.push(cgroup);
   const child = spawn("sleep", ["1000"], { stdio: "ignore" });
@@ -99,7 +100,7 @@ test("limits are known to systemd, and in force", () => {
 test("an update is told to systemd", () => {
   const { cgroup, unit } = box({ pids: { limit: 20 } });
   const update = openCgroup(cgroup.state, openSystemd());
-  update.apply(planUpdate({ pids: { limit: 30 }, memory: { limit: 32 * MiB } }, cgroup.state));
+  update.apply(planUpdate({ pids: { limit: 30 }, memory: { limit: 32 * MiB } }, cgroup.state, planner));
   assert.is(show(unit, "TasksMax"), "30");
   assert.is(show(unit, MEMORY), String(32 * MiB));
   if (!rootless) execFileSync("systemctl", ["daemon-reload"]);

@@ -3,6 +3,7 @@ import * as assert from "uvu/assert";
 import type { CgroupState } from "../../../linux/cgroup/types.ts";
 import type { Config } from "../../config.ts";
 import { type CgroupHost, type CgroupRequest, needsOwnCgroups, planCgroup, planUpdate } from "./plan.ts";
+import { planProperties, planSystemd } from "./systemd.ts";
 
 const plan = suite("cgroup plan");
 
@@ -78,6 +79,20 @@ plan("the caller's own cgroups are asked for only when they matter", () => {
 plan("a disabled manager plans nothing at all", () => {
   const { driver, paths: none, writes } = planCgroup(config("/a"), { ...REQUEST, cgroupManager: "disabled" }, V1);
   assert.equal([driver, none, writes], ["disabled", {}, []]);
+});
+
+plan("systemd's properties are planned for its containers only", () => {
+  const planner = { planSystemd, planProperties };
+  const planned = planCgroup(config("a.slice:p:n"), { ...REQUEST, cgroupManager: "systemd", systemd: planner }, V2);
+  assert.equal(
+    [planned.driver, planned.unit?.name, planned.paths],
+    ["systemd", "p-n.scope", { "": "/sys/fs/cgroup/a.slice/p-n.scope" }],
+  );
+  assert.throws(() => planCgroup(config(), { ...REQUEST, cgroupManager: "systemd" }, V2), /not handed in/);
+  const limits = { pids: { limit: 3 } };
+  assert.equal(planUpdate(limits, state(2), planner).properties, undefined);
+  const update = planUpdate(limits, { ...state(2), driver: "systemd", unit: "p-n.scope" }, planner);
+  assert.equal([update.properties?.map(({ name }) => name), update.writes.length], [["TasksMax"], 1]);
 });
 
 plan("an update leaves devices alone, and writes everything in one list", () => {

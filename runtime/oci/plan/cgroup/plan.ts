@@ -6,12 +6,18 @@ import type { CgroupHost } from "../../../linux/cgroup/host.ts";
 import type { CgroupDriver, CgroupLimits, CgroupPlan, CgroupState, FileWrite } from "../../../linux/cgroup/types.ts";
 import type { Config, LinuxResources } from "../../config.ts";
 import { planPaths } from "./paths.ts";
-import { planProperties, planSystemd } from "./systemd.ts";
+import type { planProperties, planSystemd } from "./systemd.ts";
 import * as v1 from "./v1/plan.ts";
 import * as v2 from "./v2/plan.ts";
 
 export type { CgroupHost } from "../../../linux/cgroup/host.ts";
 export type { CgroupLimits, CgroupPlan, FileWrite } from "../../../linux/cgroup/types.ts";
+
+/** What systemd.ts plans; handed in, so that only those who use systemd load it. */
+export interface SystemdPlanner {
+  readonly planSystemd: typeof planSystemd;
+  readonly planProperties: typeof planProperties;
+}
 
 /** What the command line says about cgroups. */
 export interface CgroupRequest {
@@ -21,6 +27,8 @@ export interface CgroupRequest {
   readonly cgroupManager: CgroupDriver;
   /** The caller is not root of the initial user namespace. */
   readonly rootless: boolean;
+  /** Needed for the systemd manager. */
+  readonly systemd?: SystemdPlanner;
 }
 
 /** True when the plan needs `own` of the host's facts: pass it to detectCgroups. */
@@ -39,14 +47,16 @@ export function planCgroup(config: Config, request: CgroupRequest, host: CgroupH
     return { ...base, driver: "disabled", paths: {}, mountpoints: {}, early: [], writes: [] };
   const mountpoints: Record<string, string> = {};
   for (const { name, mountpoint } of host.hierarchies) mountpoints[name] = mountpoint;
-  if (request.cgroupManager === "systemd")
+  if (request.cgroupManager === "systemd") {
+    if (request.systemd === undefined) throw new TypeError("the systemd planner was not handed in");
     return {
       ...base,
       driver: "systemd",
       mountpoints,
       ...planLimits(config.linux?.resources ?? {}, host.mode, request.rootless ? "optional" : "yes"),
-      ...planSystemd(config, request.id, request.rootless, host),
+      ...request.systemd.planSystemd(config, request.id, request.rootless, host),
     };
+  }
   const path = asked !== "" ? asked : request.rootless ? request.id : `/${request.id}`;
   return {
     ...base,
@@ -73,10 +83,13 @@ function planLimits(
  * What `update` changes in a container's cgroup: everything that `resources` names, apart from devices. Whose state it is
  * decides about the form: `state` is that of the container, as state.json keeps it.
  */
-export function planUpdate(resources: LinuxResources, state: CgroupState): CgroupLimits {
+export function planUpdate(resources: LinuxResources, state: CgroupState, systemd?: SystemdPlanner): CgroupLimits {
+  if (state.driver === "systemd" && systemd === undefined) throw new TypeError("the systemd planner was not handed in");
   const { early, writes } = planLimits(resources, state.version === 2 ? "v2" : "v1", "no");
   return {
     writes: [...early, ...writes],
-    ...(state.driver === "systemd" ? { properties: planProperties(resources, state.version) } : {}),
+    ...(systemd !== undefined && state.driver === "systemd"
+      ? { properties: systemd.planProperties(resources, state.version) }
+      : {}),
   };
 }
