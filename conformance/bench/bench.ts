@@ -37,6 +37,7 @@ import {
 const SETTLE_MS = 30;
 const SETTLE_AFTER_MANY_MS = 1500;
 const MANY = 10;
+const DELETE_LIMIT_MS = 5000;
 /** Scenarios in which the number of living containers matters. */
 const CROWDED = [LIFECYCLE, RUN, COMMANDS, LIST];
 
@@ -153,7 +154,7 @@ function removeContainers(contender: Contender, prefix: string): void {
     if (program === undefined) continue;
     const forced = contender.name === "floor" ? args : [...args.slice(0, -1), "--force", id];
     try {
-      execFileSync(program, forced, { stdio: "ignore" });
+      execFileSync(program, forced, { stdio: "ignore", timeout: DELETE_LIMIT_MS, killSignal: "SIGKILL" });
     } catch {}
   }
   removeCgroups(prefix);

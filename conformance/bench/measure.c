@@ -12,7 +12,7 @@
  * Output, one JSON object per line: for each run {"run":N,"wall":NS,"steps":[{"wall":NS,"user":US,"sys":US,"maxrss":KIB,
  * "status":N}...],"memory":{"rss":KIB,"pss":KIB}}, and for each group of AT_ONCE runs {"group":N,"wall":NS}.
  * A status above 128 is a signal. A run stops at its first step that fails. Stdin of the commands is /dev/null, stdout and stderr are
- * appended to ERRORS (default /dev/null). Source: getrusage(2), wait4(2): maxrss covers the command and the children it waited for.
+ * appended to ERRORS (default /dev/null). A command that takes 30 s is killed. Source: getrusage(2), wait4(2): maxrss covers the command and the children it waited for.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 16, MAX_ARGS = 64, WAIT_LIMIT_MS = 60000, GATE_US = 20000, COMMAND_NOT_STARTED = 127 };
+enum { MAX_STEPS = 16, MAX_ARGS = 64, WAIT_LIMIT_MS = 30000, COMMAND_LIMIT_S = 30, GATE_US = 20000, COMMAND_NOT_STARTED = 127 };
 
 extern char **environ;
 
@@ -60,6 +60,7 @@ struct command {
 static struct command commands[MAX_STEPS];
 static int command_count;
 static const char *errors = "/dev/null";
+static volatile sig_atomic_t timed_out;
 
 static void __attribute__((format(printf, 1, 2), noreturn)) die(const char *format, ...) {
     va_list args;
@@ -136,6 +137,11 @@ static long read_kib(const char *format, pid_t pid, const char *name) {
     return value;
 }
 
+static void note_timeout(int signal) {
+    (void)signal;
+    timed_out = 1;
+}
+
 static struct step run_command(const struct command *command, int number) {
     struct step step = {0};
     char *argv[MAX_ARGS + 1] = {0};
@@ -151,6 +157,8 @@ static struct step run_command(const struct command *command, int number) {
     pid_t pid;
     struct rusage usage = {0};
     int status = 0;
+    timed_out = 0;
+    alarm(COMMAND_LIMIT_S);
     uint64_t start = now_ns();
     int error = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
     if (error != 0) {
@@ -158,10 +166,14 @@ static struct step run_command(const struct command *command, int number) {
         step.status = COMMAND_NOT_STARTED;
     } else {
         while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {
+            if (timed_out) {
+                kill(pid, SIGKILL);
+            }
         }
         step.status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     }
     step.wall_ns = now_ns() - start;
+    alarm(0);
     step.user_us = microseconds(usage.ru_utime);
     step.sys_us = microseconds(usage.ru_stime);
     step.maxrss_kib = usage.ru_maxrss;
@@ -292,6 +304,9 @@ int main(int argc, char **argv) {
         die("nothing to run");
     }
     parse_commands(argv + optind);
+    /* Without SA_RESTART, so that the alarm ends the waiting. */
+    const struct sigaction on_alarm = {.sa_handler = note_timeout};
+    sigaction(SIGALRM, &on_alarm, NULL);
 
     struct run *runs = mmap(NULL, sizeof(struct run) * (size_t)run_count, PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
