@@ -65,14 +65,16 @@ const results = new Results();
 let measuring: ChildProcess | undefined;
 let counter = 0;
 
-/** The items whose name is in the list, or begins with a word of it; all when there is no list. */
+/** The items of the list; a word that names none stands for all that begin with it, as crun for crun-1.28. No list: all. */
 function select<T extends { name: string }>(items: readonly T[], list: string | undefined): readonly T[] {
   if (list === undefined || list === "") return items;
-  const words = list.split(",");
-  for (const word of words)
-    if (!items.some(({ name }) => name === word || name.startsWith(`${word}-`)))
-      throw new Error(`there is no ${word} among ${items.map(({ name }) => name).join(", ")}`);
-  return items.filter(({ name }) => words.some((word) => name === word || name.startsWith(`${word}-`)));
+  const chosen = list.split(",").flatMap((word) => {
+    const exact = items.filter(({ name }) => name === word);
+    const found = exact.length > 0 ? exact : items.filter(({ name }) => name.startsWith(`${word}-`));
+    if (found.length === 0) throw new Error(`there is no ${word} among ${items.map(({ name }) => name).join(", ")}`);
+    return found;
+  });
+  return items.filter((item) => chosen.includes(item));
 }
 
 function makeBundles(): void {
