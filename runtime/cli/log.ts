@@ -116,10 +116,18 @@ function journalField(name: string, value: string): string {
 /** One or more whole lines on stderr, the program's name before the first. */
 function writeStderr(message: string): void {
   try {
-    writeAll(2, host.encode(`reg: ${message}\n`));
+    writeAll(2, host.encode(`reg: ${printable(message)}\n`));
   } catch (error) {
     if (!(error instanceof RegError)) throw error; // a closed stderr must not hide the exit status
   }
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
+
+/** Messages quote what a bundle or a hook says, and control characters would reach the reader's terminal. */
+function printable(text: string): string {
+  return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** An error as its reader wants it: what was attempted, the field, and on a line of its own what to do. */

@@ -40,7 +40,7 @@ export function parseOptions<T extends OptionTable>(
     const equals = argument.indexOf("=");
     const given = argument.slice(argument.startsWith("--") ? 2 : 1, equals < 0 ? undefined : equals);
     const names = find(given, table, !argument.startsWith("--"));
-    if (names === undefined) throw unknownOption(given, table);
+    if (names === undefined) throw new UsageError(`unknown option ${argument.replace(/=.*/s, "")}`);
     for (const name of names) {
       const option = table[name] as Option;
       let text = equals < 0 ? undefined : argument.slice(equals + 1);
@@ -68,6 +68,8 @@ function readValue(name: string, option: Option, text: string | undefined, befor
     throw new UsageError(`--${name} ${text}: expected one of ${option.choices.join(", ")}`);
   switch (option.type) {
     case "boolean":
+      if (text !== undefined && !/^(true|false|1|0)$/.test(text))
+        throw new UsageError(`--${name} ${text}: expected true or false`);
       return text === undefined || text === "true" || text === "1";
     case "strings":
       return [...((before as readonly string[] | undefined) ?? []), text];
@@ -79,14 +81,6 @@ function readValue(name: string, option: Option, text: string | undefined, befor
       return number;
     }
   }
-}
-
-function unknownOption(name: string, table: OptionTable): UsageError {
-  const close = Object.keys(table).find((known) => known.startsWith(name) || name.startsWith(known));
-  return new UsageError(
-    `unknown option ${name.length === 1 ? "-" : "--"}${name}`,
-    close === undefined ? {} : { hint: `did you mean --${close}?` },
-  );
 }
 
 /** Checks how many positionals there are. Throws UsageError that names the missing one. */

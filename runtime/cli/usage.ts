@@ -1,7 +1,7 @@
 /** How a command is called, in one line; and what to say when it was called wrongly. Loaded for help and on failure. */
 import { UsageError } from "../errors/errors.ts";
 import { closest } from "../oci/suggest.ts";
-import type { Command, Option, OptionTable, Registry } from "./command.ts";
+import { type Command, GLOBAL_OPTIONS, type Option, type OptionTable, type Registry } from "./command.ts";
 
 /** `reg kill [options] <id> [signal]`. */
 export function usageLine(command: Command): string {
@@ -27,6 +27,9 @@ export function shownOptions(table: OptionTable): [name: string, option: Option]
 /** The error with the way out of it: the usage line of the command, or where help is. */
 export function explainUsage(error: UsageError, command: Command | undefined): UsageError {
   if (error.hint !== undefined || error.field !== undefined) return error;
+  const [, unknown] = /^unknown option -+(.+)$/s.exec(error.message) ?? [];
+  const close = unknown === undefined ? undefined : closest(unknown, Object.keys(command?.options ?? GLOBAL_OPTIONS));
+  if (close !== undefined) return new UsageError(error.message, { hint: `did you mean --${close}?` });
   const hint =
     command === undefined
       ? "reg --help lists the commands and options"

@@ -3,6 +3,7 @@
  * `reg run` builds the same container and starts it at once.
  */
 import { host } from "#host";
+import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
@@ -70,7 +71,8 @@ export function loadConfig(bundle: string, file = "config.json"): { readonly con
     text = readText(path, C.AT_FDCWD, CONFIG_LIMIT_BYTES);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    const hint = error.code === "ENOENT" ? "a bundle is a directory with a config.json: see reg spec" : undefined;
+    const missing = error.errno === ENOENT || error.errno === ENOTDIR;
+    const hint = missing ? "a bundle is a directory with a config.json: see reg spec" : undefined;
     throw new SyscallError(error.syscall, path, error.errno, hint === undefined ? {} : { hint });
   }
   return { config: parseConfig(text, path), text };
@@ -99,7 +101,17 @@ export function create(options: CreateOptions): Container {
 
 /** Writes the pid without a newline, as containerd's shim wants it. */
 export function writePidFile(path: string, pid: number): void {
-  replaceFile(path, String(pid), 0o644);
+  about("pid file", () => replaceFile(path, String(pid), 0o644));
+}
+
+/** Runs `action`; its error says what the path in it was for. */
+function about<T>(what: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof RegError)) throw error;
+    throw new RegError(error.code, `${what}: ${error.message}`, { cause: error });
+  }
 }
 
 /**
@@ -156,7 +168,7 @@ function checkTerminal(plan: Plan, { consoleSocket }: CreateOptions, detached: b
 
 function connectIfGiven(path: string | undefined, rollback: Rollback): number | undefined {
   if (path === undefined) return undefined;
-  const fd = connectUnix(path);
+  const fd = about("console socket", () => connectUnix(path));
   rollback.add(() => close(fd));
   return fd;
 }
@@ -266,7 +278,12 @@ function rlimit(value: number): number {
 function sendPidfd(path: string, pid: number): void {
   const pidfd = openPidfd(pid);
   if (pidfd === undefined) throw initDied(pid);
-  withFd(pidfd, () => withFd(connectUnix(path), (socket) => sendMessage(socket, host.encode("standard"), [pidfd])));
+  withFd(pidfd, () =>
+    withFd(
+      about("pidfd socket", () => connectUnix(path)),
+      (socket) => sendMessage(socket, host.encode("standard"), [pidfd]),
+    ),
+  );
 }
 
 function killInit(pid: number, channel: RuntimeChannel): void {

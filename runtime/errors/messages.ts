@@ -4,6 +4,11 @@
  */
 import { RegError } from "./errors.ts";
 
+/** What somebody typed: on one line, and not all of it when there is no end to it. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}...` : text);
+}
+
 export const doesNotExist = (id: string) => new RegError("ENOENT", `container "${id}" does not exist`);
 export const alreadyExists = (id: string) =>
   new RegError("EEXIST", `container with given ID already exists: "${id}"`, {
@@ -18,10 +23,11 @@ export const deleteRunning = (id: string, status: string) =>
     hint: `stop it first (reg kill ${id} KILL), or use reg delete --force`,
   });
 export const invalidId = (id: string) =>
-  new RegError("EINVAL", `invalid container ID format: "${id}"`, {
-    hint: "use letters, digits and the characters _ + - . only; not . or ..",
+  new RegError("EINVAL", `invalid container ID format: ${quoted(id)}`, {
+    hint: "use 1 to 255 letters, digits and the characters _ + - . only; not . or ..",
   });
-export const unknownSignal = (name: string) => new RegError("EINVAL", `unknown signal "${name}"`);
+export const unknownSignal = (name: string) =>
+  new RegError("EINVAL", `unknown signal ${quoted(name)}`, { hint: "a number up to 64, or a name such as TERM" });
 export const ttyWithoutSocket = () =>
   new RegError("EINVAL", "cannot allocate tty if reg will detach without setting console socket", {
     field: "/process/terminal",

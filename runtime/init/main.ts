@@ -122,7 +122,7 @@ class Init {
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
     finishReadonlyMounts(root, mounts);
     for (const { file, value, field } of this.#plan.sysctl) at(field, () => writeProc(proc, `sys/${file}`, value));
-    if (process !== undefined) withFd(directoryInRoot(root, process.cwd).fd, () => {});
+    if (process !== undefined) at("/process/cwd", () => withFd(directoryInRoot(root, process.cwd).fd, () => {}));
     changeRoot(root, rootfs);
     finishRoot(rootfs);
     close(root);
@@ -214,7 +214,7 @@ class Init {
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
     runHooks("startContainer", hooks, this.#state("created"));
     closeOnExecFrom(3 + preserveFds);
-    return execve(this.#executable, this.#args, this.#env);
+    return at("/process/args/0", () => execve(this.#executable, this.#args, this.#env));
   }
 }
 

@@ -113,7 +113,8 @@ export function writeText(path: string, text: string, directory = C.AT_FDCWD): v
 export function replaceFile(path: string, text: string, mode = 0o600, directory = C.AT_FDCWD): void {
   const slash = path.lastIndexOf("/") + 1;
   const temporary = `${path.slice(0, slash)}.${path.slice(slash)}.${libc.getpid()}`;
-  const fd = open(temporary, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode, directory);
+  const flags = C.O_WRONLY | C.O_CREAT | C.O_EXCL | C.O_CLOEXEC;
+  const fd = checked(libc.openat(directory, temporary, flags, mode), "openat(2)", path);
   try {
     withFd(fd, () => writeAll(fd, host.encode(text), path));
     checked(libc.renameat(directory, temporary, directory, path), "renameat(2)", path);
@@ -176,7 +177,11 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   const block = new Struct(32768);
   for (;;) {
-    const length = checked(libc.syscall(C.SYS_getdents64, fd, block.bytes, block.bytes.length, 0, 0), "getdents64(2)", `descriptor ${fd}`);
+    const length = checked(
+      libc.syscall(C.SYS_getdents64, fd, block.bytes, block.bytes.length, 0, 0),
+      "getdents64(2)",
+      `descriptor ${fd}`,
+    );
     if (length === 0) return entries;
     for (let offset = 0; offset < length; offset += block.u16(offset + 16)) {
       const start = offset + 19;

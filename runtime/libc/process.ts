@@ -1,6 +1,6 @@
 /** Processes: clone, wait, signals by pidfd, namespaces, what a process may set of itself. */
 import { host } from "#host";
-import { EINTR, ESRCH } from "../errors/errno.ts";
+import { EINTR, ENOEXEC, ESRCH } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
@@ -86,7 +86,9 @@ export function execve(path: string, argv: readonly string[], env: readonly stri
   const arguments_ = cStringArray(argv);
   const environment = cStringArray(env);
   libc.execve(path, arguments_.pointers, environment.pointers);
-  throw new SyscallError("execve(2)", path, host.errno());
+  const errno = host.errno();
+  const hint = "is it a program for this machine, or a script that begins with #! ?";
+  throw new SyscallError("execve(2)", path, errno, errno === ENOEXEC ? { hint } : {});
 }
 
 /** posix_spawn(3): starts a program with the descriptors `from` placed at `to`. Returns its pid. Safe on both hosts. */

@@ -55,7 +55,7 @@ export function createOptions(values: Values<typeof CREATE_OPTIONS>, id: string,
   return {
     root: context.root,
     id,
-    bundle: values.bundle ?? ".",
+    bundle: values.bundle || ".", // an empty one is no bundle, as in runc
     ...given,
     noPivot: values["no-pivot"] ?? false,
     noNewKeyring: values["no-new-keyring"] ?? false,

@@ -1,5 +1,6 @@
 /** Internal: the Node host starts the native binary with this command, as init's parent. */
 import { host } from "#host";
+import { UsageError } from "../../errors/errors.ts";
 import { runIntermediate, SPAWNED } from "../../init/spawn.ts";
 import type { InitTask } from "../../init/task.ts";
 import { close, readAll } from "../../libc/file.ts";
@@ -12,6 +13,8 @@ export const command = defineCommand({
   positionals: [{ name: "base", describe: "first of the descriptors that hold the task" }],
   options: {},
   run: (_values, [base = ""]) => {
+    if (!/^\d{1,6}$/.test(base))
+      throw new UsageError("init is started by reg itself", { hint: "see reg create and reg run" });
     const first = Number(base);
     const text = host.decode(readAll(first + SPAWNED.task, "the task"));
     close(first + SPAWNED.task);

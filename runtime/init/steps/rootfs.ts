@@ -4,7 +4,7 @@
  * Source: runtime-spec config.md "Mounts"; open_tree(2), move_mount(2), mount_setattr(2), pivot_root(2).
  */
 import { host } from "#host";
-import { EINVAL, ENOSYS, EPERM } from "../../errors/errno.ts";
+import { EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { close, isErrno, open, openat2, readDirectory, stat, withFd } from "../../libc/file.ts";
@@ -28,7 +28,7 @@ import type { RootfsPlan } from "../../oci/plan/plan.ts";
  */
 export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number {
   if (newMountNamespace) mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
-  const directory = at("/root/path", () => open(rootfs.path, C.O_PATH | C.O_DIRECTORY | C.O_NOFOLLOW));
+  const directory = at("/root/path", () => openRootDirectory(rootfs.path));
   if (rootfs.change === "chroot") return directory;
   if (isShared(rootfs)) makeParentPrivate(rootfs.path);
   return at("/root/path", () =>
@@ -38,6 +38,20 @@ export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number
       return root;
     }),
   );
+}
+
+/** A symlink is refused: its target is not the bundle's to say. */
+function openRootDirectory(path: string): number {
+  try {
+    return open(path, C.O_PATH | C.O_DIRECTORY | C.O_NOFOLLOW);
+  } catch (error) {
+    if (!isErrno(error, ENOENT, ENOTDIR)) throw error;
+    const hint =
+      error.errno === ENOENT
+        ? "make the root filesystem, or change root.path"
+        : "root.path must be a directory, and not a symlink";
+    throw new SyscallError(error.syscall, path, error.errno, { hint });
+  }
 }
 
 function isShared({ propagation = 0 }: RootfsPlan): boolean {
