@@ -115,9 +115,10 @@ static int make_snapshot(const char *path) {
 
 int main(int argc, char **argv) {
     JSRuntime *runtime;
-    if (enters_container(argc, argv))
+    int enters = enters_container(argc, argv);
+    if (enters)
         seal_executable(argv, environ);
-    JSContext *ctx = snapshot_restore(&runtime);
+    JSContext *ctx = snapshot_restore(&runtime, enters);
     if (ctx == NULL)
         return make_snapshot(argv[1]);
     JS_UpdateStackTop(runtime);

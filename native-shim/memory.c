@@ -11,6 +11,10 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14; before, every page comes with a fault of its own */
+#endif
+
 enum {
     GRAIN = 16,
     SMALL_CLASSES = 64, /* blocks up to 1 KiB, by 16 bytes */
@@ -122,9 +126,11 @@ enum { SNAPSHOT_LIMIT = 16 * 1024 * 1024 };
 /* Where snapshot.S puts the area that was written by snapshot_write; empty in the binary that writes it. */
 extern uint8_t snapshot_start[], snapshot_end[];
 
-JSContext *snapshot_restore(JSRuntime **runtime) {
+JSContext *snapshot_restore(JSRuntime **runtime, int all) {
     if (snapshot_end - snapshot_start < (ptrdiff_t)sizeof(struct arena))
         return NULL;
+    if (all)
+        madvise(snapshot_start, (size_t)(snapshot_end - snapshot_start), MADV_POPULATE_WRITE);
     arena = (struct arena *)snapshot_start;
     *runtime = arena->runtime;
     return arena->context;

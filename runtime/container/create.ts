@@ -14,13 +14,15 @@ import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
-import { type Cgroup, createCgroup } from "../linux/cgroup/cgroup.ts";
+import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
+import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.ts";
 import { processStatus } from "../linux/process.ts";
 import type { Config } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { parseConfig } from "../oci/parse.ts";
 import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
+import * as systemd from "../oci/plan/cgroup/systemd.ts";
 import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
 import type { ProcessPlan } from "../oci/plan/process.ts";
 import { Container } from "./container.ts";
@@ -44,6 +46,7 @@ export interface CreateOptions extends Omit<PlanOptions, "bundle"> {
 
 /** A container whose init waits for `start`; whoever has it decides how that is said. */
 export interface Built {
+  readonly plan: Plan;
   readonly container: Container;
   readonly pid: number;
   readonly channel: RuntimeChannel;
@@ -81,7 +84,7 @@ export function loadConfig(bundle: string, file = "config.json"): { readonly con
 /** Plans the container that a config describes, for this host. */
 export function planFor(config: Config, options: CreateOptions): Plan {
   const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
-  return planContainer(config, { ...options, bundle: absolutePath(options.bundle) }, cgroupHost);
+  return planContainer(config, { ...options, systemd, bundle: absolutePath(options.bundle) }, cgroupHost);
 }
 
 /** Creates a container, and leaves its init waiting at the exec fifo. Throws after taking everything back. */
@@ -123,7 +126,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
   const { config, text } = loadConfig(options.bundle, options.configFile);
   const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
   const bundle = absolutePath(options.bundle);
-  const plan = planContainer(config, { ...options, bundle }, cgroupHost);
+  const plan = planContainer(config, { ...options, systemd, bundle }, cgroupHost);
   for (const warning of plan.warnings) options.warn?.(warning);
   checkTerminal(plan, options, detached);
 
@@ -134,30 +137,59 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     rollback.add(() => directory.remove());
     const first = firstState(config, plan);
     directory.writeFirst(first, text);
-    const cgroup = createCgroup(plan.cgroup, systemdDriver(plan.cgroup));
-    rollback.add(() => cgroup.destroy());
+    const [early, late] = splitCgroup(plan);
+    let cgroup = makeCgroup(early, rollback);
     const execFifo = gated ? directory.makeExecFifo() : undefined;
 
-    const task = { plan, cgroupHost, cgroup: cgroup.state, admission: admissionOf(plan) };
+    const cgroupState = late === undefined ? cgroup.state : { ...cgroup.state, paths: plan.cgroup.paths };
+    const task = { plan, cgroupHost, cgroup: cgroupState, admission: admissionOf(plan) };
     const { pid, channel } = spawnInit(task, execFifo);
     rollback.add(() => killInit(pid, channel));
     if (execFifo !== undefined) close(execFifo);
-    admit(plan, pid, cgroup, channel);
 
-    const container = new Container(directory, {
-      ...first,
-      pid,
-      startTime: processStatus(pid)?.startTime ?? 0,
-      cgroup: cgroup.state,
-    });
+    // From here on init works too, up to the point where it needs what it is admitted to.
+    if (late !== undefined) {
+      makeCgroup(late, rollback);
+      cgroup = openCgroup(cgroupState);
+    }
+    admit(plan, pid, cgroup, channel);
+    cgroup.apply(limitsOf(plan.cgroup, (write) => write.controller !== "memory"));
+    const startTime = processStatus(pid)?.startTime ?? 0;
+    const container = new Container(directory, { ...first, pid, startTime, cgroup: cgroup.state });
+    directory.write(container.state);
     const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid);
-    directory.write(container.state);
-    return { container, pid, channel, rollback, ...(terminal === undefined ? {} : { terminal }) };
+    return { plan, container, pid, channel, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
     for (const failure of rollback.run()) options.warn?.(`cleaning up: ${failure}`);
     throw error;
   }
+}
+
+/**
+ * The cgroups that must be there when init is born, and those that can be made while it works: init enters cgroups v1 by
+ * itself, but a v2 one costs nothing only at birth (CLONE_INTO_CGROUP).
+ */
+function splitCgroup(plan: Plan): readonly [early: CgroupPlan, late: CgroupPlan | undefined] {
+  const { cgroup } = plan;
+  const { unified, ...rest } = cgroup.paths;
+  if (admissionOf(plan) !== "init" || cgroup.version !== 1 || unified === undefined || cgroup.optional)
+    return [cgroup, undefined];
+  return [
+    { ...cgroup, paths: { unified }, early: [] },
+    { ...cgroup, paths: rest },
+  ];
+}
+
+function makeCgroup(plan: CgroupPlan, rollback: Rollback): Cgroup {
+  const cgroup = createCgroup(plan, systemdDriver(plan));
+  rollback.add(() => cgroup.destroy());
+  return cgroup;
+}
+
+/** The part of the limits that `which` selects; device programs and unit properties go with the first part. */
+function limitsOf(cgroup: CgroupPlan, which: (write: FileWrite) => boolean): CgroupLimits {
+  return { ...cgroup, writes: cgroup.writes.filter(which) };
 }
 
 function checkTerminal(plan: Plan, { consoleSocket }: CreateOptions, detached: boolean): void {
@@ -196,9 +228,8 @@ function admit(plan: Plan, pid: number, cgroup: Cgroup, channel: RuntimeChannel)
   if (oomScoreAdj !== undefined)
     at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
-  const byRuntime = admissionOf(plan) === "runtime";
-  if (byRuntime) cgroup.attach(pid);
-  if (byRuntime || uidMap !== undefined) channel.send({ type: "proceed" });
+  if (admissionOf(plan) === "runtime") cgroup.attach(pid);
+  channel.send({ type: "proceed" });
 }
 
 /** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */
@@ -217,10 +248,10 @@ function serveInit(
   consoleSocket: number | undefined,
 ): number | undefined {
   let terminal: number | undefined;
-  let limited = false;
-  const limit = () => {
-    if (!limited) cgroup.apply(plan.cgroup);
-    limited = true;
+  let memory = plan.cgroup.writes.filter((write) => write.controller === "memory");
+  const limitMemory = () => {
+    if (memory.length > 0) cgroup.apply({ writes: memory });
+    memory = [];
   };
   for (;;) {
     const received = channel.receive();
@@ -230,7 +261,7 @@ function serveInit(
       case "error":
         throw fromErrorData(message.error);
       case "hooks":
-        limit(); // before the hooks, which may change what is set
+        limitMemory(); // before the hooks, which may change what is set
         runHooks("prestart", plan.hooks, container.describe("creating"));
         runHooks("createRuntime", plan.hooks, container.describe("creating"));
         channel.send({ type: "proceed" });
@@ -245,7 +276,7 @@ function serveInit(
         }
         break;
       case "ready":
-        limit(); // only now: what init needed is behind it, so a small memory limit is no obstacle
+        limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle
         if (plan.process !== undefined) setRlimits(container.state.pid ?? 0, plan.process);
         return terminal;
       default:

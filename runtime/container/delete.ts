@@ -7,6 +7,7 @@ import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { openPidfd, signalPidfd } from "../libc/process.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
+import type { Plan } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
 import { StateDirectory } from "./store.ts";
 
@@ -48,6 +49,21 @@ function destroy(container: Container, force: boolean, warn: DeleteOptions["warn
   // Processes that init left behind, when it had no pid namespace; and those of a create that was killed.
   cgroup.killAll(SIGKILL);
   cgroup.destroy();
+  runPoststop(container, warn);
+}
+
+/** Removes a container whose init has just ended, under the lock that it was made with: the end of `run`. */
+export function removeStopped(container: Container, plan: Plan, warn: DeleteOptions["warn"]): void {
+  const { cgroup, directory } = container;
+  // With its own pid namespace, init took all other processes with it.
+  if ((plan.namespaces.create & C.CLONE_NEWPID) === 0) cgroup.killAll(SIGKILL);
+  cgroup.destroy();
+  runPoststop(container, warn);
+  directory.remove();
+}
+
+/** Their failures are warnings: the container is gone whatever they say. */
+function runPoststop(container: Container, warn: DeleteOptions["warn"]): void {
   for (const failure of runHooksToTheEnd("poststop", container.state.hooks, container.describe("stopped")))
     warn?.(String(failure instanceof Error ? failure.message : failure));
 }

@@ -2,7 +2,7 @@
 import { fromErrorData } from "../errors/errors.ts";
 import type { ExitStatus } from "../libc/process.ts";
 import { type Built, build, type CreateOptions, writePidFile } from "./create.ts";
-import { deleteContainer } from "./delete.ts";
+import { removeStopped } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
 import { poststart } from "./start.ts";
 
@@ -15,7 +15,7 @@ export interface RunOptions extends CreateOptions {
 
 /** Runs a container. Returns how its process ended; undefined when detached. */
 export function run(options: RunOptions): ExitStatus | undefined {
-  const { root, id, detach, warn } = options;
+  const { detach, warn } = options;
   // Signals that come while the container is built wait until there is somebody to forward them to.
   const foreground = detach ? undefined : new Foreground();
   const built = build(options, detach, false);
@@ -29,8 +29,8 @@ export function run(options: RunOptions): ExitStatus | undefined {
     built.rollback.run();
     throw error;
   }
+  if (!options.keep) removeStopped(built.container, built.plan, warn);
   built.container.directory.close();
-  if (!options.keep) deleteContainer({ root, id, force: true, ...(warn === undefined ? {} : { warn }) });
   return status;
 }
 

@@ -160,7 +160,9 @@ export class StateDirectory {
 
   /** Removes the directory with all that is in it; one that is gone is fine. */
   remove(): void {
-    // The lock's holder lists it anew, so that nothing a killed command left keeps it from going.
+    for (const name of [STATE, CONFIG, EXEC_FIFO]) libc.unlinkat(this.#fd, name, 0);
+    if (libc.unlinkat(C.AT_FDCWD, this.path, C.AT_REMOVEDIR) === 0) return;
+    // A command that was killed may have left a file half written.
     for (const { name } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) unlink(name, this.#fd);
     rmdir(this.path);
   }

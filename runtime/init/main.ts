@@ -57,6 +57,8 @@ class Init {
   readonly #plan: Plan;
   readonly #task: InitTask;
   readonly #channel: InitChannel;
+  /** Whether the runtime has done its part: id maps, cgroups. */
+  #admitted = false;
   /** Whether this process is in its cgroup. */
   #inCgroup = false;
   #executable = "";
@@ -76,10 +78,17 @@ class Init {
     return received.message;
   }
 
+  /** Waits for the runtime, which works at the same time, until it is needed. */
+  #awaitAdmission(): void {
+    if (!this.#admitted) this.#receive();
+    this.#admitted = true;
+  }
+
   /** Enters the cgroup: as late as possible, because what was touched before is not charged to the container. */
   #enterCgroup(): void {
     if (this.#inCgroup) return;
     this.#inCgroup = true;
+    this.#awaitAdmission();
     if (this.#task.admission === "init") openCgroup(this.#task.cgroup).attachSelf(this.#task.bornInCgroup);
     // Only now, so that the container's cgroup is the root of its cgroup namespace.
     if ((this.#plan.namespaces.create & C.CLONE_NEWCGROUP) !== 0) unshare(C.CLONE_NEWCGROUP);
@@ -90,7 +99,7 @@ class Init {
     const { namespaces, rootfs, mounts, process } = this.#plan;
     const inUserNamespace = hasNamespace(namespaces, "user");
     prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0); // nothing in the namespaces may trace us (CVE-2016-9962)
-    if (this.#task.admission === "runtime" || (namespaces.create & C.CLONE_NEWUSER) !== 0) this.#receive();
+    if ((namespaces.create & C.CLONE_NEWUSER) !== 0) this.#awaitAdmission(); // without maps, every id is nobody
     if (inUserNamespace) this.#becomeRoot();
     resetSignals();
     libc.umask(0); // modes are exact from here on; the process's own umask comes last

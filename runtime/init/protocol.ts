@@ -2,13 +2,14 @@
  * Messages between the runtime and init, over a SOCK_SEQPACKET pair; one JSON object a message.
  *
  *   runtime                               init
- *      │── proceed ────────────────────────▶│  only with a user namespace (its maps are written) or systemd
- *      │                                    │  mounts, devices, hostname ...
+ *      │  cgroups, id maps                  │  mounts, devices, hostname ...
+ *      │── proceed ────────────────────────▶│  awaited before its ids or its cgroup are needed
+ *      │  limits, state.json                │  cgroup mounts
  *      │◀──────────────────────────── hooks │  only with prestart or createRuntime hooks
  *      │── proceed ────────────────────────▶│
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
  *      │◀──────────────────────────── ready │  everything but the user's process is in place
- *      │  limits, state.json, pid file      │
+ *      │  memory limit, rlimits, pid file   │
  *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
  *      │── start ──────────────────────────▶│  goes on at once (run)
  *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded, or init is parked
