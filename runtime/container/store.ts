@@ -119,13 +119,18 @@ export class StateDirectory {
 
   /** The first state.json: what `delete` needs to find everything, written before anything is made. */
   writeFirst(state: StateFile, config: string): void {
-    for (const [name, text] of [
+    const files = [
       [STATE, JSON.stringify(state)],
       [CONFIG, config],
-    ] as const)
-      withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600, this.#fd), (fd) =>
-        writeAll(fd, host.encode(text), `${this.path}/${name}`),
-      );
+    ] as const;
+    try {
+      for (const [name, text] of files)
+        withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600, this.#fd), (fd) =>
+          writeAll(fd, host.encode(text), `${this.path}/${name}`),
+        );
+    } catch (error) {
+      throw explainRoot(error, this.path);
+    }
   }
 
   write(state: StateFile): void {

@@ -72,6 +72,9 @@ export function writeAll(fd: number, bytes: Uint8Array, subject = `descriptor ${
   }
 }
 
+/** Beyond this it is worth while to ask for a file's size. */
+const LARGE_BYTES = 1024 * 1024;
+
 /** Everything that can be read from a descriptor. Throws RegError EFBIG beyond `limitBytes`. */
 export function readAll(fd: number, subject: string, limitBytes = 64 * 1024 * 1024): Uint8Array {
   let buffer: Uint8Array = new Uint8Array(8192);
@@ -80,10 +83,12 @@ export function readAll(fd: number, subject: string, limitBytes = 64 * 1024 * 10
     const count = read(fd, buffer.subarray(length));
     if (count === 0) return buffer.subarray(0, length);
     length += count;
-    if (length > limitBytes)
+    // A file says how large it is: what is too large need not be read to the limit.
+    const known = length >= LARGE_BYTES ? stat("", fd).sizeBytes : 0;
+    if (length > limitBytes || known > limitBytes)
       throw new RegError("EFBIG", `read ${subject}: larger than ${limitBytes / (1024 * 1024)} MiB`);
     if (length < buffer.length) continue;
-    const larger = new Uint8Array(buffer.length * 4);
+    const larger = new Uint8Array(Math.min(buffer.length * 4, limitBytes + 1)); // one byte more shows that there is more
     larger.set(buffer);
     buffer = larger;
   }
