@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds build/reg, the static binary: the TypeScript bundled, compiled to bytecode, linked with the shim and the engine.
-# Usage: build.sh [OUTPUT]; SANITIZE=1 builds with AddressSanitizer and UBSan, and not statically; KEEP_SYMBOLS=1 for perf.
+# Usage: build.sh [OUTPUT]; SANITIZE=1 builds with AddressSanitizer and UBSan (not statically, with ffi_test); KEEP_SYMBOLS=1 for perf.
 set -eu
 cd "$(dirname "$0")/.."
 output=${1:-build/reg}
@@ -66,6 +66,9 @@ link() {
 
 if [ -z "$snapshot" ]; then
     link "$output"
+    # shellcheck disable=SC2086
+    $cc $warnings -Wno-missing-prototypes $flags -isystem $source -Inative-shim native-shim/ffi_test.c "$engine/libquickjs.a" -lm $link \
+        -o "$work/ffi_test"
 else
     printf '%08d' 0 >"$work/empty"
     link "$work/stage1" "$work/empty"

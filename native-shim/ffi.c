@@ -16,7 +16,10 @@ struct function {
 };
 
 /* The table, generated from runtime/libc/table.ts. It declares each symbol without a prototype of its own. */
-#include "libc-table.h"
+#ifndef FUNCTION_TABLE
+#define FUNCTION_TABLE "libc-table.h"
+#endif
+#include FUNCTION_TABLE
 
 static int saved_errno;
 

@@ -14,6 +14,7 @@ import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
+import { RLIMIT } from "../libc/structs.ts";
 import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.ts";
@@ -296,7 +297,7 @@ function initDied(pid: number): RegError {
 /** From outside, because init still needs its own limits; prlimit(2) needs CAP_SYS_RESOURCE to raise a hard one. */
 function setRlimits(pid: number, { rlimits }: ProcessPlan): void {
   for (const { resource, name, soft, hard, field } of rlimits) {
-    const limit = new Struct(16).setU64(0, rlimit(soft)).setU64(8, rlimit(hard));
+    const limit = new Struct(RLIMIT.size).setU64(RLIMIT.rlim_cur, rlimit(soft)).setU64(RLIMIT.rlim_max, rlimit(hard));
     at(field, () => checked(libc.prlimit(pid, resource, limit.bytes, null), "prlimit(2)", name));
   }
 }

@@ -3,8 +3,7 @@ import { RegError } from "../errors/errors.ts";
 import { deleteRunning } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import { isErrno, withFd } from "../libc/file.ts";
-import { libc } from "../libc/libc.ts";
-import { Struct } from "../libc/memory.ts";
+import { poll } from "../libc/poll.ts";
 import { openPidfd, signalPidfd } from "../libc/process.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
@@ -82,6 +81,6 @@ function killInit(container: Container): void {
     } catch (error) {
       if (!isErrno(error)) throw error;
     }
-    libc.poll(new Struct(8).setI32(0, pidfd).setU16(4, C.POLLIN).bytes, 1, 10_000);
+    poll([[pidfd, C.POLLIN]], 10_000);
   });
 }

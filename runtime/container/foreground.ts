@@ -1,13 +1,14 @@
 /** The runtime while its container runs in the foreground: signals and terminal go through, its end is awaited. */
 import { host } from "#host";
-import { EAGAIN, EINTR, EIO } from "../errors/errno.ts";
-import { SyscallError } from "../errors/errors.ts";
+import { EAGAIN, EIO } from "../errors/errno.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno, read, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
+import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
+import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
 import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
 
 const SIGKILL = 9;
@@ -17,8 +18,6 @@ const SIGURG = 23;
 const SIGWINCH = 28;
 /** What the kernel sends for our own faults, or cannot be caught: not for the container. */
 const NOT_FORWARDED: readonly number[] = [4, 5, 6, 7, 8, SIGKILL, 11, SIGCHLD, SIGSTOP, 31];
-
-const SIGINFO_SIZE = 128;
 
 /** Collects signals from its construction on, and forwards them while `wait` runs. */
 export class Foreground {
@@ -32,7 +31,7 @@ export class Foreground {
       return;
     }
     // All but what is a fault of our own; init unblocks them again for the program.
-    const mask = new Struct(128);
+    const mask = new Struct(SIGSET.size);
     for (let signal = 1; signal <= 64; signal++) {
       if (NOT_FORWARDED.includes(signal) && signal !== SIGCHLD) continue;
       const offset = (signal - 1) >> 3;
@@ -62,17 +61,16 @@ export class Foreground {
     if (pidfd === undefined) return waitFor(pid);
     return withFd(pidfd, () => {
       for (;;) {
-        const polled = new Struct(32);
-        polled.setI32(0, this.#signals).setU16(4, C.POLLIN);
-        polled.setI32(8, relay?.inputFd ?? -1).setU16(12, C.POLLIN);
-        polled.setI32(16, relay?.outputFd ?? -1).setU16(20, C.POLLIN);
-        polled.setI32(24, pidfd).setU16(28, C.POLLIN);
-        if (libc.poll(polled.bytes, 4, -1) === -1 && host.errno() !== EINTR)
-          throw new SyscallError("poll(2)", "the container", host.errno());
-        if (polled.u16(22) !== 0) relay?.forwardOutput();
-        if (polled.u16(14) !== 0) relay?.forwardInput();
-        if (polled.u16(6) !== 0) this.#handleSignals(pid, relay);
-        if (polled.u16(30) === 0) continue;
+        const [signalled, input, output, ended] = poll([
+          [this.#signals, C.POLLIN],
+          [relay?.inputFd, C.POLLIN],
+          [relay?.outputFd, C.POLLIN],
+          [pidfd, C.POLLIN],
+        ]);
+        if (output) relay?.forwardOutput();
+        if (input) relay?.forwardInput();
+        if (signalled) this.#handleSignals(pid, relay);
+        if (!ended) continue;
         relay?.drain();
         return waitFor(pid);
       }
@@ -80,9 +78,9 @@ export class Foreground {
   }
 
   #handleSignals(pid: number, relay: TerminalRelay | undefined): void {
-    const info = new Struct(SIGINFO_SIZE);
-    while (libc.read(this.#signals, info.bytes, SIGINFO_SIZE) === SIGINFO_SIZE) {
-      const signal = info.u32(0);
+    const info = new Struct(SIGNALFD_SIGINFO.size);
+    while (libc.read(this.#signals, info.bytes, SIGNALFD_SIGINFO.size) === SIGNALFD_SIGINFO.size) {
+      const signal = info.u32(SIGNALFD_SIGINFO.ssi_signo);
       if (signal === SIGCHLD) reapOthers(pid);
       else if (signal === SIGWINCH && relay !== undefined) relay.resize();
       else if (signal !== SIGURG) libc.kill(pid, signal);

@@ -4,8 +4,7 @@ import { type ErrorData, fromErrorData, RegError } from "../errors/errors.ts";
 import { alreadyRunning, startStopped } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import { close, read, withFd } from "../libc/file.ts";
-import { libc } from "../libc/libc.ts";
-import { Struct } from "../libc/memory.ts";
+import { poll } from "../libc/poll.ts";
 import { openPidfd } from "../libc/process.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import { Container } from "./container.ts";
@@ -52,10 +51,12 @@ function openGate({ directory, state }: Container): void {
       let said = "";
       const buffer = new Uint8Array(4096);
       for (;;) {
-        const polled = new Struct(16).setI32(0, fifo).setU16(4, C.POLLIN).setI32(8, pidfd).setU16(12, C.POLLIN);
-        libc.poll(polled.bytes, 2, -1);
-        if (polled.u16(6) === 0 && said === "") throw startStopped(); // init ended instead of writing
-        const count = polled.u16(6) === 0 ? 0 : read(fifo, buffer);
+        const [readable] = poll([
+          [fifo, C.POLLIN],
+          [pidfd, C.POLLIN],
+        ]);
+        if (!readable && said === "") throw startStopped(); // init ended instead of writing
+        const count = readable ? read(fifo, buffer) : 0;
         if (count === 0) break;
         if (said === "") directory.removeExecFifo();
         said += host.decode(buffer.subarray(0, count));

@@ -52,7 +52,7 @@ function bindOne(name: string, signature: Signature): (...args: unknown[]) => un
 export const host: Host = {
   kind: "node",
   arch: process.arch === "arm64" ? "arm64" : "x64",
-  initBinary: process.env["REG_NATIVE"] ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
+  initBinary: process.env.REG_NATIVE ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
   args: process.argv.slice(2),
   environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
   bind<T extends Record<string, Signature>>(table: T): CallsOf<T> {

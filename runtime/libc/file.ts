@@ -6,6 +6,7 @@ import { checked } from "./call.ts";
 import * as C from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString, Struct } from "./memory.ts";
+import { DIRENT, OPEN_HOW, STATFS, STATX } from "./structs.ts";
 
 /** True when `error` is a failed system call with this errno. */
 export function isErrno(error: unknown, ...errnos: readonly number[]): error is SyscallError {
@@ -19,14 +20,14 @@ export function open(path: string, flags: number, mode = 0, directory = C.AT_FDC
 
 /** openat2(2) as `openat2` does it, but -1 on failure, with errno saved: where a file that is missing is nothing special. */
 export function tryOpenat2(directory: number, path: string, flags: number, resolve: number, mode = 0): number {
-  const how = new Struct(24);
+  const how = new Struct(OPEN_HOW.size);
   // Without setU64: 64-bit integers are slow in QuickJS, and none of these has more than 32 bits.
-  how.setU32(0, flags | C.O_CLOEXEC);
-  how.setU32(8, mode);
-  how.setU32(16, resolve);
+  how.setU32(OPEN_HOW.flags, flags | C.O_CLOEXEC);
+  how.setU32(OPEN_HOW.mode, mode);
+  how.setU32(OPEN_HOW.resolve, resolve);
   const name = cString(path);
   for (let attempt = 0; ; attempt++) {
-    const fd = libc.syscall(C.SYS_openat2, directory, name, how.bytes, 24, 0);
+    const fd = libc.syscall(C.SYS_openat2, directory, name, how.bytes, OPEN_HOW.size, 0);
     if (fd !== -1 || host.errno() !== EAGAIN || attempt === 128) return fd;
   }
 }
@@ -188,10 +189,10 @@ export function readDirectory(fd: number): DirectoryEntry[] {
       `descriptor ${fd}`,
     );
     if (length === 0) return entries;
-    for (let offset = 0; offset < length; offset += block.u16(offset + 16)) {
-      const start = offset + 19;
+    for (let offset = 0; offset < length; offset += block.u16(offset + DIRENT.d_reclen)) {
+      const start = offset + DIRENT.d_name;
       const name = host.decode(block.bytes.subarray(start, block.bytes.indexOf(0, start)));
-      if (name !== "." && name !== "..") entries.push({ name, type: block.u8(offset + 18) << 12 });
+      if (name !== "." && name !== "..") entries.push({ name, type: block.u8(offset + DIRENT.d_type) << 12 });
     }
   }
 }
@@ -219,7 +220,7 @@ const STATX_BASIC_STATS = 0x7ff;
 
 /** statx(2) without following a last symlink. An empty path is the descriptor itself. */
 export function stat(path: string, directory = C.AT_FDCWD, follow = false): FileStatus {
-  const buffer = new Struct(256);
+  const buffer = new Struct(STATX.size);
   const flags = (follow ? 0 : C.AT_SYMLINK_NOFOLLOW) | (path === "" ? C.AT_EMPTY_PATH : 0);
   const subject = path === "" ? `descriptor ${directory}` : path;
   checked(
@@ -227,19 +228,19 @@ export function stat(path: string, directory = C.AT_FDCWD, follow = false): File
     "statx(2)",
     subject,
   );
-  const mode = buffer.u16(28);
+  const mode = buffer.u16(STATX.stx_mode);
   return {
     type: mode & C.S_IFMT,
     mode: mode & 0o7777,
-    uid: buffer.u32(20),
-    gid: buffer.u32(24),
-    sizeBytes: buffer.u64(40),
-    inode: buffer.u64(32),
-    links: buffer.u32(16),
-    rdevMajor: buffer.u32(128),
-    rdevMinor: buffer.u32(132),
-    devMajor: buffer.u32(136),
-    devMinor: buffer.u32(140),
+    uid: buffer.u32(STATX.stx_uid),
+    gid: buffer.u32(STATX.stx_gid),
+    sizeBytes: buffer.u64(STATX.stx_size),
+    inode: buffer.u64(STATX.stx_ino),
+    links: buffer.u32(STATX.stx_nlink),
+    rdevMajor: buffer.u32(STATX.stx_rdev_major),
+    rdevMinor: buffer.u32(STATX.stx_rdev_minor),
+    devMajor: buffer.u32(STATX.stx_dev_major),
+    devMinor: buffer.u32(STATX.stx_dev_minor),
   };
 }
 
@@ -255,7 +256,7 @@ export function statIfExists(path: string, directory = C.AT_FDCWD, follow = fals
 
 /** f_type of fstatfs(2): the filesystem's magic number. */
 export function filesystemType(fd: number): number {
-  const buffer = new Struct(120);
+  const buffer = new Struct(STATFS.size);
   checked(libc.fstatfs(fd, buffer.bytes), "fstatfs(2)", `descriptor ${fd}`);
-  return buffer.u64(0);
+  return buffer.u64(STATFS.f_type);
 }

@@ -3,6 +3,7 @@ import { checked } from "./call.ts";
 import * as C from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString, Struct } from "./memory.ts";
+import { MOUNT_ATTR } from "./structs.ts";
 
 const EMPTY = cString("");
 
@@ -42,13 +43,17 @@ export interface MountAttributes {
 
 /** mount_setattr(2) on the mount that `fd` refers to. Linux 5.12. */
 export function setMountAttributes(fd: number, attributes: MountAttributes, recursive: boolean, subject: string): void {
-  const struct = new Struct(32)
-    .setU64(0, attributes.set)
-    .setU64(8, attributes.clear)
-    .setU64(16, attributes.propagation ?? 0)
-    .setU64(24, attributes.userNamespace ?? 0);
+  const struct = new Struct(MOUNT_ATTR.size)
+    .setU64(MOUNT_ATTR.attr_set, attributes.set)
+    .setU64(MOUNT_ATTR.attr_clr, attributes.clear)
+    .setU64(MOUNT_ATTR.propagation, attributes.propagation ?? 0)
+    .setU64(MOUNT_ATTR.userns_fd, attributes.userNamespace ?? 0);
   const flags = C.AT_EMPTY_PATH | (recursive ? C.AT_RECURSIVE : 0);
-  checked(libc.syscall(C.SYS_mount_setattr, fd, EMPTY, flags, struct.bytes, 32), "mount_setattr(2)", subject);
+  checked(
+    libc.syscall(C.SYS_mount_setattr, fd, EMPTY, flags, struct.bytes, MOUNT_ATTR.size),
+    "mount_setattr(2)",
+    subject,
+  );
 }
 
 /** move_mount(2) of the mount `from` refers to onto the place `to` refers to. */

@@ -6,13 +6,22 @@ import { checked } from "./call.ts";
 import * as C from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString, cStringArray, Struct } from "./memory.ts";
+import { CLONE_ARGS, SIGINFO } from "./structs.ts";
+
+const SIGCHLD = 17;
 
 /** clone3(2) as fork: 0 in the child. `flags` is the CLONE_* set; the exit signal is SIGCHLD unless CLONE_PARENT. Native host only. */
 export function clone3(flags: number, cgroup?: number): number {
-  const args = new Struct(88);
-  args.setU64(0, flags).setU64(32, (flags & C.CLONE_PARENT) === 0 ? 17 : 0);
-  if (cgroup !== undefined) args.setU64(0, flags + C.CLONE_INTO_CGROUP).setU64(80, cgroup);
-  return checked(libc.syscall(C.SYS_clone3, args.bytes, 88, 0, 0, 0), "clone3(2)", `flags 0x${flags.toString(16)}`);
+  const args = new Struct(CLONE_ARGS.size);
+  args.setU64(CLONE_ARGS.flags, flags + (cgroup === undefined ? 0 : C.CLONE_INTO_CGROUP));
+  args
+    .setU64(CLONE_ARGS.exit_signal, (flags & C.CLONE_PARENT) === 0 ? SIGCHLD : 0)
+    .setU64(CLONE_ARGS.cgroup, cgroup ?? 0);
+  return checked(
+    libc.syscall(C.SYS_clone3, args.bytes, CLONE_ARGS.size, 0, 0, 0),
+    "clone3(2)",
+    `flags 0x${flags.toString(16)}`,
+  );
 }
 
 /** How a child ended: its exit status, or the signal that killed it. */
@@ -39,13 +48,12 @@ export function waitFor(pid: number): ExitStatus {
 
 /** Reaps the children that have ended, apart from one whose status somebody else wants. waitid(2). */
 export function reapOthers(except: number): void {
-  const info = new Struct(128);
+  const info = new Struct(SIGINFO.size);
   const P_ALL = 0;
-  const SI_PID = 16; // of siginfo_t
   for (;;) {
-    info.setI32(SI_PID, 0);
+    info.setI32(SIGINFO.si_pid, 0);
     if (libc.waitid(P_ALL, 0, info.bytes, C.WEXITED | C.WNOHANG | C.WNOWAIT) === -1) return;
-    const pid = info.i32(SI_PID);
+    const pid = info.i32(SIGINFO.si_pid);
     if (pid === 0 || pid === except) return;
     libc.waitpid(pid, null, C.WNOHANG);
   }

@@ -7,9 +7,7 @@ import * as C from "./constants.ts";
 import { close } from "./file.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
-
-const MSGHDR_SIZE = 56;
-const CMSG_HEADER_SIZE = 16;
+import { CMSGHDR, IOVEC, MSGHDR, SOCKADDR_UN } from "./structs.ts";
 
 /** socketpair(2), close-on-exec. `type` is SOCK_STREAM or SOCK_SEQPACKET. */
 export function socketPair(type: number): readonly [number, number] {
@@ -23,10 +21,10 @@ export function connectUnix(path: string, type = C.SOCK_STREAM): number {
   const name = host.encode(path);
   if (name.length > 107)
     throw new RegError("ENAMETOOLONG", `connect(2) ${path}: a unix socket's path has at most 107 bytes`);
-  const address = new Struct(110).setU16(0, C.AF_UNIX);
-  address.bytes.set(name, 2);
+  const address = new Struct(SOCKADDR_UN.size).setU16(SOCKADDR_UN.sun_family, C.AF_UNIX);
+  address.bytes.set(name, SOCKADDR_UN.sun_path);
   const fd = checked(libc.socket(C.AF_UNIX, type | C.SOCK_CLOEXEC, 0), "socket(2)", "AF_UNIX");
-  if (libc.connect(fd, address.bytes, 2 + name.length + 1) === -1) {
+  if (libc.connect(fd, address.bytes, SOCKADDR_UN.sun_path + name.length + 1) === -1) {
     const errno = host.errno();
     close(fd);
     throw new SyscallError("connect(2)", path, errno);
@@ -36,22 +34,22 @@ export function connectUnix(path: string, type = C.SOCK_STREAM): number {
 
 /** A msghdr over one buffer and one control block; the parts are returned so that they stay referenced. */
 function message(payload: Uint8Array, control: Uint8Array) {
-  const vector = new Struct(16).setPointer(0, payload).setU64(8, payload.length);
-  const header = new Struct(MSGHDR_SIZE).setPointer(16, vector.bytes).setU64(24, 1);
-  if (control.length > 0) header.setPointer(32, control).setU64(40, control.length);
+  const vector = new Struct(IOVEC.size).setPointer(IOVEC.iov_base, payload).setU64(IOVEC.iov_len, payload.length);
+  const header = new Struct(MSGHDR.size).setPointer(MSGHDR.msg_iov, vector.bytes).setU64(MSGHDR.msg_iovlen, 1);
+  if (control.length > 0) header.setPointer(MSGHDR.msg_control, control).setU64(MSGHDR.msg_controllen, control.length);
   return { header, vector, payload, control };
 }
 
 /** Sends `payload`, which must not be empty, with descriptors beside it (SCM_RIGHTS). */
 export function sendMessage(fd: number, payload: Uint8Array, descriptors: readonly number[] = []): void {
-  const control = new Struct(descriptors.length === 0 ? 0 : CMSG_HEADER_SIZE + ((descriptors.length * 4 + 7) & ~7));
+  const control = new Struct(descriptors.length === 0 ? 0 : CMSGHDR.size + ((descriptors.length * 4 + 7) & ~7));
   if (descriptors.length > 0) {
     control
-      .setU64(0, CMSG_HEADER_SIZE + descriptors.length * 4)
-      .setU32(8, C.SOL_SOCKET)
-      .setU32(12, C.SCM_RIGHTS);
+      .setU64(CMSGHDR.cmsg_len, CMSGHDR.size + descriptors.length * 4)
+      .setU32(CMSGHDR.cmsg_level, C.SOL_SOCKET)
+      .setU32(CMSGHDR.cmsg_type, C.SCM_RIGHTS);
     descriptors.forEach((descriptor, index) => {
-      control.setI32(CMSG_HEADER_SIZE + index * 4, descriptor);
+      control.setI32(CMSGHDR.size + index * 4, descriptor);
     });
   }
   const parts = message(payload, control.bytes);
@@ -71,7 +69,7 @@ export interface Received {
 
 /** Receives one message of at most `limitBytes`; undefined when the other side has closed. */
 export function receiveMessage(fd: number, limitBytes: number): Received | undefined {
-  const control = new Struct(CMSG_HEADER_SIZE + 16);
+  const control = new Struct(CMSGHDR.size + 16);
   const parts = message(new Uint8Array(limitBytes), control.bytes);
   let length = -1;
   do {
@@ -80,9 +78,9 @@ export function receiveMessage(fd: number, limitBytes: number): Received | undef
   checked(length, "recvmsg(2)", `descriptor ${fd}`);
   if (length === 0) return undefined;
   const descriptors: number[] = [];
-  const controlLength = parts.header.u64(40);
-  if (controlLength >= CMSG_HEADER_SIZE && control.u32(12) === C.SCM_RIGHTS)
-    for (let offset = CMSG_HEADER_SIZE; offset + 4 <= control.u64(0); offset += 4)
+  const controlLength = parts.header.u64(MSGHDR.msg_controllen);
+  if (controlLength >= CMSGHDR.size && control.u32(CMSGHDR.cmsg_type) === C.SCM_RIGHTS)
+    for (let offset = CMSGHDR.size; offset + 4 <= control.u64(CMSGHDR.cmsg_len); offset += 4)
       descriptors.push(control.i32(offset));
   return { payload: parts.payload.subarray(0, length), descriptors };
 }

@@ -8,7 +8,7 @@ import { RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { close } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { Struct } from "../libc/memory.ts";
+import { poll } from "../libc/poll.ts";
 import { connectUnix } from "../libc/socket.ts";
 
 /**
@@ -450,10 +450,8 @@ export class DbusConnection {
 
   /** More bytes from the peer, within the timeout. */
   #fill(what: string): void {
-    const poll = new Struct(8).setI32(0, this.#fd).setU16(4, C.POLLIN);
-    const ready = libc.poll(poll.bytes, 1, TIMEOUT_MS);
-    if (ready === -1 && host.errno() === EINTR) return;
-    if (ready === 0)
+    const [ready] = poll([[this.#fd, C.POLLIN]], TIMEOUT_MS);
+    if (!ready)
       throw new RegError(
         "ETIMEDOUT",
         `D-Bus: no answer from ${this.#path} in ${TIMEOUT_MS / 1000} s, waiting for ${what}`,

@@ -4,6 +4,7 @@ import * as C from "../libc/constants.ts";
 import { withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { cString, Struct } from "../libc/memory.ts";
+import { IFREQ } from "../libc/structs.ts";
 
 const SIOCGIFFLAGS = 0x8913;
 const SIOCSIFFLAGS = 0x8914;
@@ -13,10 +14,10 @@ const IFF_UP = 1;
 export function bringLoopbackUp(): void {
   const socket = checked(libc.socket(C.AF_INET, C.SOCK_DGRAM | C.SOCK_CLOEXEC, 0), "socket(2)", "AF_INET");
   withFd(socket, () => {
-    const request = new Struct(40);
+    const request = new Struct(IFREQ.size);
     request.bytes.set(cString("lo"));
     checked(libc.ioctl(socket, SIOCGIFFLAGS, request.bytes), "ioctl(2)", "SIOCGIFFLAGS lo");
-    request.setU16(16, request.u16(16) | IFF_UP);
+    request.setU16(IFREQ.ifr_flags, request.u16(IFREQ.ifr_flags) | IFF_UP);
     checked(libc.ioctl(socket, SIOCSIFFLAGS, request.bytes), "ioctl(2)", "SIOCSIFFLAGS lo");
   });
 }

@@ -5,6 +5,7 @@ import * as C from "../libc/constants.ts";
 import { close, filesystemType, stat } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
+import { TERMIOS, WINSIZE } from "../libc/structs.ts";
 import { openInRoot } from "./path.ts";
 
 export interface WindowSize {
@@ -50,14 +51,14 @@ export function openPseudoTerminal(root: number): PseudoTerminal {
 
 /** The terminal's size; undefined when `fd` is no terminal. */
 export function windowSize(fd: number): WindowSize | undefined {
-  const size = new Struct(8);
+  const size = new Struct(WINSIZE.size);
   if (libc.ioctl(fd, C.TIOCGWINSZ, size.bytes) === -1) return undefined;
-  return { height: size.u16(0), width: size.u16(2) };
+  return { height: size.u16(WINSIZE.ws_row), width: size.u16(WINSIZE.ws_col) };
 }
 
 /** Sets the terminal's size; its foreground processes get SIGWINCH. */
 export function setWindowSize(fd: number, { height, width }: WindowSize): void {
-  const size = new Struct(8).setU16(0, height).setU16(2, width);
+  const size = new Struct(WINSIZE.size).setU16(WINSIZE.ws_row, height).setU16(WINSIZE.ws_col, width);
   checked(libc.ioctl(fd, C.TIOCSWINSZ, size.bytes), "ioctl(2)", "TIOCSWINSZ");
 }
 
@@ -67,14 +68,13 @@ export function adoptTerminal(slave: number): void {
   for (const fd of [0, 1, 2]) checked(libc.dup3(slave, fd, 0), "dup3(2)", "the terminal");
 }
 
-const TERMIOS_SIZE = 60;
 const TCSANOW = 0;
 
 /** Puts the terminal into raw mode (cfmakeraw(3)); returns what puts it back. */
 export function makeRaw(fd: number): () => void {
-  const saved = new Uint8Array(TERMIOS_SIZE);
+  const saved = new Uint8Array(TERMIOS.size);
   checked(libc.tcgetattr(fd, saved), "tcgetattr(3)", `descriptor ${fd}`);
-  const raw = new Struct(TERMIOS_SIZE);
+  const raw = new Struct(TERMIOS.size);
   raw.bytes.set(saved);
   const IGNBRK_TO_IXON = 0o1 | 0o2 | 0o10 | 0o40 | 0o100 | 0o200 | 0o400 | 0o2000; // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
   const OPOST = 0o1;
@@ -82,10 +82,10 @@ export function makeRaw(fd: number): () => void {
   const CSIZE_PARENB = 0o60 | 0o400;
   const CS8 = 0o60;
   raw
-    .setU32(0, raw.u32(0) & ~IGNBRK_TO_IXON)
-    .setU32(4, raw.u32(4) & ~OPOST)
-    .setU32(8, (raw.u32(8) & ~CSIZE_PARENB) | CS8)
-    .setU32(12, raw.u32(12) & ~LOCAL);
+    .setU32(TERMIOS.c_iflag, raw.u32(TERMIOS.c_iflag) & ~IGNBRK_TO_IXON)
+    .setU32(TERMIOS.c_oflag, raw.u32(TERMIOS.c_oflag) & ~OPOST)
+    .setU32(TERMIOS.c_cflag, (raw.u32(TERMIOS.c_cflag) & ~CSIZE_PARENB) | CS8)
+    .setU32(TERMIOS.c_lflag, raw.u32(TERMIOS.c_lflag) & ~LOCAL);
   checked(libc.tcsetattr(fd, TCSANOW, raw.bytes), "tcsetattr(3)", `descriptor ${fd}`);
   return () => {
     libc.tcsetattr(fd, TCSANOW, saved);

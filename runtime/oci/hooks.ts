@@ -7,7 +7,9 @@ import * as C from "../libc/constants.ts";
 import { close, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
+import { poll } from "../libc/poll.ts";
 import { openPidfd, shellStatus, signalPidfd, spawn, waitFor } from "../libc/process.ts";
+import { TIMESPEC } from "../libc/structs.ts";
 import type { Hook, Hooks, State } from "./config.ts";
 
 export type HookName = keyof Hooks;
@@ -74,10 +76,10 @@ function runHook(hook: Hook, state: Uint8Array, field: string, name: HookName): 
 }
 
 function now(): number {
-  const time = new Struct(16);
+  const time = new Struct(TIMESPEC.size);
   const CLOCK_MONOTONIC = 1;
   libc.clock_gettime(CLOCK_MONOTONIC, time.bytes);
-  return time.u64(0) * 1000 + time.u32(8) / 1e6;
+  return time.u64(TIMESPEC.tv_sec) * 1000 + time.u64(TIMESPEC.tv_nsec) / 1e6;
 }
 
 /** Feeds the state, collects the output, and waits for the end (or kills at the timeout); closes `feed`. */
@@ -88,27 +90,26 @@ function exchange(pid: number, feed: number, output: number, state: Uint8Array, 
   const chunk = new Uint8Array(OUTPUT_LIMIT_BYTES);
   let rest = state;
   let text = "";
-  let timedOut = false;
   let feeding = true;
+  let reading = true;
   try {
     for (;;) {
-      const polled = new Struct(24);
-      polled.setI32(0, pidfd ?? -1).setU16(4, C.POLLIN);
-      polled.setI32(8, output).setU16(12, C.POLLIN);
-      polled.setI32(16, feeding ? feed : -1).setU16(20, C.POLLOUT);
       const wait = deadline === undefined ? -1 : Math.max(0, Math.ceil(deadline - now()));
-      const ready = libc.poll(polled.bytes, 3, wait);
-      if (ready === 0 && !timedOut) {
-        timedOut = true;
-        if (pidfd !== undefined) signalPidfd(pidfd, SIGKILL);
-        return { text, timedOut };
-      }
-      if (polled.u16(14) !== 0) {
+      const [ended, readable, writable] = poll(
+        [
+          [pidfd, C.POLLIN],
+          [reading ? output : undefined, C.POLLIN],
+          [feeding ? feed : undefined, C.POLLOUT],
+        ],
+        wait,
+      );
+      if (readable) {
         const count = libc.read(output, chunk, chunk.length);
         if (count > 0 && text.length < OUTPUT_LIMIT_BYTES) text += host.decode(chunk.subarray(0, count));
         if (count > 0) continue;
+        reading = false;
       }
-      if (feeding && polled.u16(22) !== 0) {
+      if (writable) {
         const count = ignoringBrokenPipe(() => libc.write(feed, rest, rest.length));
         if (count > 0) rest = rest.subarray(count);
         if (rest.length === 0 || (count === -1 && host.errno() !== EAGAIN)) {
@@ -117,7 +118,11 @@ function exchange(pid: number, feed: number, output: number, state: Uint8Array, 
         }
       }
       // A daemon that the hook left behind may hold the pipe open: the hook's own end is what counts.
-      if (pidfd === undefined || polled.u16(6) !== 0) return { text, timedOut };
+      if (pidfd === undefined || ended) return { text, timedOut: false };
+      if (deadline !== undefined && now() >= deadline) {
+        signalPidfd(pidfd, SIGKILL);
+        return { text, timedOut: true };
+      }
     }
   } finally {
     if (feeding) close(feed);

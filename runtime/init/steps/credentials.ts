@@ -8,6 +8,7 @@ import { stat } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { prctl } from "../../libc/process.ts";
+import { CAP_DATA, CAP_HEADER } from "../../libc/structs.ts";
 import { CAPABILITY_NAMES, hasCapability } from "../../linux/capability.ts";
 import type { CapabilityPlan, ProcessPlan } from "../../oci/plan/process.ts";
 
@@ -49,14 +50,13 @@ const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 /** Sets the effective, permitted, inheritable and ambient sets. */
 export function setCapabilities({ effective, permitted, inheritable, ambient }: CapabilityPlan): void {
-  const header = new Struct(8).setU32(0, LINUX_CAPABILITY_VERSION_3);
-  const data = new Struct(24)
-    .setU32(0, effective.low)
-    .setU32(4, permitted.low)
-    .setU32(8, inheritable.low)
-    .setU32(12, effective.high)
-    .setU32(16, permitted.high)
-    .setU32(20, inheritable.high);
+  const header = new Struct(CAP_HEADER.size).setU32(CAP_HEADER.version, LINUX_CAPABILITY_VERSION_3);
+  const data = new Struct(2 * CAP_DATA.size);
+  for (const [index, half] of (["low", "high"] as const).entries())
+    data
+      .setU32(index * CAP_DATA.size + CAP_DATA.effective, effective[half])
+      .setU32(index * CAP_DATA.size + CAP_DATA.permitted, permitted[half])
+      .setU32(index * CAP_DATA.size + CAP_DATA.inheritable, inheritable[half]);
   at("/process/capabilities", () =>
     checked(libc.syscall(C.SYS_capset, header.bytes, data.bytes, 0, 0, 0), "capset(2)", "the process's sets"),
   );

@@ -5,6 +5,7 @@ import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
+import { SCHED_ATTR } from "../../libc/structs.ts";
 import type { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from "../../oci/config.ts";
 import type { ProcessPlan } from "../../oci/plan/process.ts";
 
@@ -28,18 +29,18 @@ const IOPRIO_CLASS_SHIFT = 13;
 /** Applies process.scheduler and process.ioPriority; needs CAP_SYS_NICE for most of it, so it comes before the user changes. */
 export function setScheduling({ scheduler, ioPriority }: ProcessPlan): void {
   if (scheduler !== undefined) {
-    const attributes = new Struct(56)
-      .setU32(0, 56)
-      .setU32(4, POLICIES[scheduler.policy])
+    const attributes = new Struct(SCHED_ATTR.size)
+      .setU32(SCHED_ATTR.size_field, SCHED_ATTR.size)
+      .setU32(SCHED_ATTR.sched_policy, POLICIES[scheduler.policy])
       .setU64(
         8,
         (scheduler.flags ?? []).reduce((set, flag) => set | FLAGS[flag], 0),
       )
-      .setI32(16, scheduler.nice ?? 0)
-      .setU32(20, scheduler.priority ?? 0)
-      .setU64(24, scheduler.runtime ?? 0)
-      .setU64(32, scheduler.deadline ?? 0)
-      .setU64(40, scheduler.period ?? 0);
+      .setI32(SCHED_ATTR.sched_nice, scheduler.nice ?? 0)
+      .setU32(SCHED_ATTR.sched_priority, scheduler.priority ?? 0)
+      .setU64(SCHED_ATTR.sched_runtime, scheduler.runtime ?? 0)
+      .setU64(SCHED_ATTR.sched_deadline, scheduler.deadline ?? 0)
+      .setU64(SCHED_ATTR.sched_period, scheduler.period ?? 0);
     at("/process/scheduler", () =>
       checked(libc.syscall(C.SYS_sched_setattr, 0, attributes.bytes, 0, 0, 0), "sched_setattr(2)", scheduler.policy),
     );

@@ -1,11 +1,11 @@
 /** Waiting for the kernel: changes of a control file, exits of processes, and short naps where it tells nobody. */
 import { host } from "#host";
-import { EINTR, ENODEV, ENOENT } from "../../errors/errno.ts";
-import { SyscallError } from "../../errors/errors.ts";
+import { ENODEV, ENOENT } from "../../errors/errno.ts";
 import * as C from "../../libc/constants.ts";
 import { close, isErrno, open, read } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
+import { poll } from "../../libc/poll.ts";
 
 const CLOCK_MONOTONIC = 1;
 const POLLPRI = 2;
@@ -22,17 +22,6 @@ export function napUs(us: number): void {
   libc.nanosleep(time.bytes, null);
 }
 
-/** poll(2). Returns the indexes of the descriptors that are ready; none after the time. */
-function poll(fds: readonly number[], events: number, timeoutMs: number): number[] {
-  const table = new Struct(fds.length * 8);
-  fds.forEach((fd, index) => {
-    table.setI32(index * 8, fd).setU16(index * 8 + 4, events);
-  });
-  const count = libc.poll(table.bytes, fds.length, Math.max(0, Math.ceil(timeoutMs)));
-  if (count === -1 && host.errno() !== EINTR) throw new SyscallError("poll(2)", "cgroup", host.errno());
-  return fds.flatMap((_, index) => (count > 0 && table.u16(index * 8 + 6) !== 0 ? [index] : []));
-}
-
 /**
  * Reads a file of kernfs that wakes pollers, such as cgroup.events, until `done` accepts its text or the time is over.
  * Returns whether it did; true as well when the cgroup is gone.
@@ -47,7 +36,7 @@ export function waitForControl(path: string, done: (text: string) => boolean, de
       if (done(host.decode(buffer.subarray(0, read(fd, buffer))))) return true;
       const rest = deadlineMs - nowMs();
       if (rest <= 0) return false;
-      poll([fd], POLLPRI, rest);
+      poll([[fd, POLLPRI]], Math.ceil(rest));
     }
   } catch (error) {
     if (isErrno(error, ENOENT, ENODEV)) return true;
@@ -69,8 +58,11 @@ export function waitForExits(pids: readonly number[], deadlineMs: number): void 
     while (waiting.length > 0) {
       const rest = deadlineMs - nowMs();
       if (rest <= 0) return;
-      const exited = poll(waiting, C.POLLIN, rest);
-      waiting = waiting.filter((_, index) => !exited.includes(index));
+      const exited = poll(
+        waiting.map((fd) => [fd, C.POLLIN]),
+        Math.ceil(rest),
+      );
+      waiting = waiting.filter((_, index) => !exited[index]);
     }
   } finally {
     for (const fd of fds) close(fd);
