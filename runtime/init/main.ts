@@ -4,10 +4,9 @@
  * Source: runtime-spec runtime.md "Lifecycle", steps 2 to 6, seen from inside.
  */
 import { host } from "#host";
-import { EPERM } from "../errors/errno.ts";
 import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, open, openat2, withFd, writeAll } from "../libc/file.ts";
+import { close, open, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeOnExecFrom, execve, joinSessionKeyring, prctl, unshare } from "../libc/process.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
@@ -18,17 +17,14 @@ import type { State } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
-import type { ProcessPlan } from "../oci/plan/process.ts";
 import { Channel } from "./channel.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
+import { becomeRoot, becomeUser, newSession, type Program, resetSignals } from "./steps/become-user.ts";
 import { mountCgroup } from "./steps/cgroup.ts";
 import { openConsole } from "./steps/console.ts";
-import { changeUser, dropBoundingSet, ownStandardDescriptors, setCapabilities } from "./steps/credentials.ts";
 import { makeDevices } from "./steps/devices.ts";
-import { findExecutable, withHome } from "./steps/executable.ts";
 import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
-import { setPersonality, setScheduling } from "./steps/scheduling.ts";
 import type { InitTask } from "./task.ts";
 
 type InitChannel = Channel<FromInit, ToInit>;
@@ -61,9 +57,7 @@ class Init {
   #admitted = false;
   /** Whether this process is in its cgroup. */
   #inCgroup = false;
-  #executable = "";
-  #env: readonly string[] = [];
-  #args: readonly string[] = [];
+  #program: Program | undefined;
 
   constructor(task: InitTask, channel: InitChannel) {
     this.#task = task;
@@ -100,10 +94,10 @@ class Init {
     const inUserNamespace = hasNamespace(namespaces, "user");
     prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0); // nothing in the namespaces may trace us (CVE-2016-9962)
     if ((namespaces.create & C.CLONE_NEWUSER) !== 0) this.#awaitAdmission(); // without maps, every id is nobody
-    if (inUserNamespace) this.#becomeRoot();
+    if (inUserNamespace) becomeRoot();
     resetSignals();
     libc.umask(0); // modes are exact from here on; the process's own umask comes last
-    if (libc.setsid() === -1 && !isErrnoNow(EPERM)) throw new SyscallError("setsid(2)", "init", host.errno());
+    newSession();
     if (this.#plan.newKeyring) joinSessionKeyring(`_ses.${this.#plan.id}`);
     this.#setTimeOffsets();
     if ((namespaces.create & C.CLONE_NEWNET) !== 0) bringLoopbackUp();
@@ -135,15 +129,9 @@ class Init {
     changeRoot(root, rootfs);
     finishRoot(rootfs);
     close(root);
-    if (process !== undefined) this.#becomeUser(process, proc, inUserNamespace);
+    if (process !== undefined) this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace);
     close(proc);
     this.#channel.send({ type: "ready" });
-  }
-
-  /** In a user namespace the ids of the caller mean nothing: root of the namespace has its files. */
-  #becomeRoot(): void {
-    if (libc.setresgid(0, 0, 0) === -1) throw new SyscallError("setresgid(2)", "0", host.errno(), GID_MAPPINGS);
-    if (libc.setresuid(0, 0, 0) === -1) throw new SyscallError("setresuid(2)", "0", host.errno(), UID_MAPPINGS);
   }
 
   /** The offsets can only be written before a process is in the namespace; so it is made here, and entered after. */
@@ -181,27 +169,6 @@ class Init {
     return { ociVersion, id, status, pid: libc.getpid(), bundle, annotations };
   }
 
-  #becomeUser(process: ProcessPlan, proc: number, inUserNamespace: boolean): void {
-    if (process.apparmorProfile !== undefined) setAppArmorProfile(proc, process.apparmorProfile);
-    if (process.noNewPrivileges) prctl(C.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1);
-    setScheduling(process);
-    setPersonality(this.#plan.personality);
-    if (process.selinuxLabel !== undefined)
-      at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
-    ownStandardDescriptors(process);
-    dropBoundingSet(process.capabilities);
-    // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
-    const entered = libc.chdir(process.cwd) === 0;
-    changeUser(process, inUserNamespace && setGroupsDenied());
-    if (!entered) at("/process/cwd", () => changeDirectory(process.cwd));
-    setCapabilities(process.capabilities);
-    verifyDirectory(process.cwd);
-    libc.umask(process.umask);
-    this.#env = withHome(process.env, process.uid);
-    this.#args = process.args;
-    this.#executable = findExecutable(process.args[0] ?? "", this.#env);
-  }
-
   /**
    * Waits for `start`. After `create`, that is a reader on the exec fifo; errors from then on go to that reader, and the
    * function that sends them is returned.
@@ -218,63 +185,12 @@ class Init {
 
   /** The end of init: hooks of the container, and the user's program. */
   execute(): never {
-    const { process, hooks, preserveFds } = this.#plan;
-    if (process === undefined)
+    const { hooks, preserveFds } = this.#plan;
+    const program = this.#program;
+    if (program === undefined)
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
     runHooks("startContainer", hooks, this.#state("created"));
     closeOnExecFrom(3 + preserveFds);
-    return at("/process/args/0", () => execve(this.#executable, this.#args, this.#env));
+    return at("/process/args/0", () => execve(program.path, program.args, program.env));
   }
-}
-
-const UID_MAPPINGS = { field: "/linux/uidMappings", hint: "map a host id to containerID 0" } as const;
-const GID_MAPPINGS = { field: "/linux/gidMappings", hint: "map a host id to containerID 0" } as const;
-
-/** The program starts with no signal blocked, and SIGPIPE as it should be: Node ignores it, and that would be inherited. */
-function resetSignals(): void {
-  const SIG_SETMASK = 2;
-  const SIGPIPE = 13;
-  libc.sigprocmask(SIG_SETMASK, new Uint8Array(128), null);
-  libc.signal(SIGPIPE, 0);
-}
-
-function isErrnoNow(errno: number): boolean {
-  return host.errno() === errno;
-}
-
-function setGroupsDenied(): boolean {
-  try {
-    return withFd(openProc(), (proc) =>
-      withFd(openat2(proc, "self/setgroups", C.O_RDONLY, C.RESOLVE_BENEATH), (fd) => {
-        const word = new Uint8Array(8);
-        return libc.read(fd, word, 8) > 0 && host.decode(word).startsWith("deny");
-      }),
-    );
-  } catch (error) {
-    if (error instanceof RegError) return false;
-    throw error;
-  }
-}
-
-function setAppArmorProfile(proc: number, profile: string): void {
-  at("/process/apparmorProfile", () => {
-    try {
-      writeProc(proc, "self/attr/apparmor/exec", `exec ${profile}`);
-    } catch (error) {
-      if (!isErrno(error, 2)) throw error;
-      writeProc(proc, "self/attr/exec", `exec ${profile}`); // Linux before 5.8
-    }
-  });
-}
-
-function changeDirectory(path: string): void {
-  if (libc.chdir(path) === -1) throw new SyscallError("chdir(2)", path, host.errno());
-}
-
-/** A working directory outside the root, through a leaked descriptor, shows as one that getcwd(2) cannot name (CVE-2024-21626). */
-function verifyDirectory(path: string): void {
-  const buffer = new Uint8Array(4096);
-  const found = libc.getcwd(buffer, buffer.length);
-  if (found !== 0 && buffer[0] === 0x2f) return;
-  throw new RegError("EPERM", `process.cwd ${path} is outside the container's root`, { field: "/process/cwd" });
 }
