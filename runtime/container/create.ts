@@ -7,7 +7,6 @@ import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
-import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
@@ -25,7 +24,6 @@ import { parseConfig } from "../oci/parse.ts";
 import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
 import * as systemd from "../oci/plan/cgroup/systemd.ts";
 import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
-import type { ProcessPlan } from "../oci/plan/process.ts";
 import { Container } from "./container.ts";
 import { Rollback } from "./rollback.ts";
 import { checkId, StateDirectory, type StateFile } from "./store.ts";
@@ -139,10 +137,11 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     const first = firstState(config, plan);
     directory.writeFirst(first, text);
     const [early, late] = splitCgroup(plan);
-    let cgroup = makeCgroup(early, rollback);
+    let cgroup = createCgroup(early, systemdDriver(early));
     const execFifo = gated ? directory.makeExecFifo() : undefined;
 
     const cgroupState = late === undefined ? cgroup.state : { ...cgroup.state, paths: plan.cgroup.paths };
+    rollback.add(() => openCgroup(cgroup.state, systemdDriver(plan.cgroup)).destroy());
     const task = { plan, cgroupHost, cgroup: cgroupState, admission: admissionOf(plan) };
     const { pid, channel } = spawnInit(task, execFifo);
     rollback.add(() => killInit(pid, channel));
@@ -150,8 +149,8 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
 
     // From here on init works too, up to the point where it needs what it is admitted to.
     if (late !== undefined) {
-      makeCgroup(late, rollback);
       cgroup = openCgroup(cgroupState);
+      createCgroup(late);
     }
     admit(plan, pid, cgroup, channel);
     cgroup.apply(limitsOf(plan.cgroup, (write) => write.controller !== "memory"));
@@ -162,7 +161,8 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid);
     return { plan, container, pid, channel, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
-    for (const failure of rollback.run()) options.warn?.(`cleaning up: ${failure}`);
+    for (const failure of rollback.run())
+      options.warn?.(`cleaning up: ${failure instanceof Error ? failure.message : failure}`);
     throw error;
   }
 }
@@ -180,12 +180,6 @@ function splitCgroup(plan: Plan): readonly [early: CgroupPlan, late: CgroupPlan 
     { ...cgroup, paths: { unified }, early: [] },
     { ...cgroup, paths: rest },
   ];
-}
-
-function makeCgroup(plan: CgroupPlan, rollback: Rollback): Cgroup {
-  const cgroup = createCgroup(plan, systemdDriver(plan));
-  rollback.add(() => cgroup.destroy());
-  return cgroup;
 }
 
 /** The part of the limits that `which` selects; device programs and unit properties go with the first part. */
@@ -278,7 +272,6 @@ function serveInit(
         break;
       case "ready":
         limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle
-        if (plan.process !== undefined) setRlimits(container.state.pid ?? 0, plan.process);
         return terminal;
       default:
         throw new RegError("EPROTO", `init sent an unexpected message: ${message.type}`);
@@ -292,19 +285,6 @@ function initDied(pid: number): RegError {
   const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
   const hint = "signal" in status && status.signal === 9 ? "is linux.resources.memory.limit too small?" : undefined;
   return new RegError("ECHILD", `container init ${how} before it was ready`, hint === undefined ? {} : { hint });
-}
-
-/** From outside, because init still needs its own limits; prlimit(2) needs CAP_SYS_RESOURCE to raise a hard one. */
-function setRlimits(pid: number, { rlimits }: ProcessPlan): void {
-  for (const { resource, name, soft, hard, field } of rlimits) {
-    const limit = new Struct(RLIMIT.size).setU64(RLIMIT.rlim_cur, rlimit(soft)).setU64(RLIMIT.rlim_max, rlimit(hard));
-    at(field, () => checked(libc.prlimit(pid, resource, limit.bytes, null), "prlimit(2)", name));
-  }
-}
-
-/** RLIM_INFINITY is 2^64 - 1, which a double rounds to 2^64. */
-function rlimit(value: number): number {
-  return value >= 2 ** 63 ? -1 : value;
 }
 
 function sendPidfd(path: string, pid: number): void {

@@ -9,7 +9,7 @@
  *      │── proceed ────────────────────────▶│
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
  *      │◀──────────────────────────── ready │  everything but the user's process is in place
- *      │  memory limit, rlimits, pid file   │
+ *      │  memory limit, pid file            │
  *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
  *      │── start ──────────────────────────▶│  goes on at once (run)
  *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded, or init is parked

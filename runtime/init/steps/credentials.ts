@@ -8,7 +8,7 @@ import { stat } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { prctl } from "../../libc/process.ts";
-import { CAP_DATA, CAP_HEADER } from "../../libc/structs.ts";
+import { CAP_DATA, CAP_HEADER, RLIMIT } from "../../libc/structs.ts";
 import { CAPABILITY_NAMES, hasCapability } from "../../linux/capability.ts";
 import type { CapabilityPlan, ProcessPlan } from "../../oci/plan/process.ts";
 
@@ -66,6 +66,19 @@ export function setCapabilities({ effective, permitted, inheritable, ambient }: 
       at("/process/capabilities/ambient", () =>
         prctl(C.PR_CAP_AMBIENT, `PR_CAP_AMBIENT_RAISE ${CAPABILITY_NAMES[number]}`, C.PR_CAP_AMBIENT_RAISE, number),
       );
+}
+
+/** Resource limits. Before the user changes: only root may raise a hard limit, and only the same user may set any. */
+export function setRlimits({ rlimits }: ProcessPlan): void {
+  for (const { resource, name, soft, hard, field } of rlimits) {
+    const limit = new Struct(RLIMIT.size).setU64(RLIMIT.rlim_cur, rlimit(soft)).setU64(RLIMIT.rlim_max, rlimit(hard));
+    at(field, () => checked(libc.prlimit(0, resource, limit.bytes, null), "prlimit(2)", name));
+  }
+}
+
+/** RLIM_INFINITY is 2^64 - 1, which a double rounds to 2^64. */
+function rlimit(value: number): number {
+  return value >= 2 ** 63 ? -1 : value;
 }
 
 /** Gives the standard descriptors to the user, so that programs can reopen /dev/stdout (as runc). */
