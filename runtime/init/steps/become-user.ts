@@ -8,7 +8,7 @@ import { libc } from "../../libc/libc.ts";
 import { prctl } from "../../libc/process.ts";
 import { openProc, writeProc } from "../../linux/procfs.ts";
 import type { ProcessPlan } from "../../oci/plan/process.ts";
-import { changeUser, dropBoundingSet, ownStandardDescriptors, setCapabilities } from "./credentials.ts";
+import { changeUser, dropBoundingSet, ownStandardDescriptors, setCapabilities, setRlimits } from "./credentials.ts";
 import { findExecutable, withHome } from "./executable.ts";
 import { setPersonality, setScheduling } from "./scheduling.ts";
 
@@ -57,6 +57,7 @@ export function becomeUser(
   setPersonality(personality);
   if (process.selinuxLabel !== undefined)
     at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
+  setRlimits(process);
   ownStandardDescriptors(process);
   dropBoundingSet(process.capabilities);
   // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
