@@ -176,7 +176,9 @@ function spawnNative(task: NewTask, theirs: number, execFifo: number | undefined
       { from: fifoFd, to: base + SPAWNED.execFifo },
     ].flatMap(({ from, to }) => (from === undefined ? [] : [{ from, to }]));
     const binary = host.initBinary ?? "reg";
-    const intermediate = spawn(binary, [binary, "init", String(base)], [], moves);
+    // Node marks its own standard descriptors close-on-exec; dup2 onto itself in a spawned process takes that away.
+    const standard = [0, 1, 2].map((fd) => ({ from: fd, to: fd }));
+    const intermediate = spawn(binary, [binary, "init", String(base)], [], [...standard, ...moves]);
     for (const { from } of moves) close(from);
     const pid = receivePid(channel);
     waitFor(intermediate);
