@@ -3,12 +3,12 @@
  * `reg run` builds the same container and starts it at once.
  */
 import { host } from "#host";
-import { ENOENT, ENOTDIR } from "../errors/errno.ts";
+import { ENOENT, ENOTDIR, EPIPE } from "../errors/errno.ts";
 import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
-import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
+import { close, isErrno, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
@@ -222,7 +222,11 @@ function admit(plan: Plan, pid: number, cgroup: Cgroup, channel: RuntimeChannel)
     at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
   if (admissionOf(plan) === "runtime") cgroup.attach(pid);
-  channel.send({ type: "proceed" });
+  try {
+    channel.send({ type: "proceed" });
+  } catch (error) {
+    if (!isErrno(error, EPIPE)) throw error; // an init that has gone has said why: serveInit reads it
+  }
 }
 
 /** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */

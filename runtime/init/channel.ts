@@ -1,7 +1,8 @@
 /** One end of the channel between the runtime and init: JSON messages, descriptors beside them. */
 import { host } from "#host";
-import { close } from "../libc/file.ts";
-import { receiveMessage, sendMessage } from "../libc/socket.ts";
+import { ECONNRESET } from "../errors/errno.ts";
+import { close, isErrno } from "../libc/file.ts";
+import { type Received as Message, receiveMessage, sendMessage } from "../libc/socket.ts";
 
 /** The largest message. An error with every fault of a large config is the longest there is. */
 const LIMIT_BYTES = 64 * 1024;
@@ -20,9 +21,21 @@ export class Channel<Sent, Received> {
 
   /** The next message and its descriptors; undefined when the other side has closed its end. */
   receive(): { readonly message: Received; readonly descriptors: readonly number[] } | undefined {
-    const received = receiveMessage(this.fd, LIMIT_BYTES);
+    const received = this.#next();
     if (received === undefined) return undefined;
     return { message: JSON.parse(host.decode(received.payload)) as Received, descriptors: received.descriptors };
+  }
+
+  /**
+   * An end that closes with something unread says ECONNRESET here, once, and before what it has sent: that is still there.
+   */
+  #next(): Message | undefined {
+    try {
+      return receiveMessage(this.fd, LIMIT_BYTES);
+    } catch (error) {
+      if (!isErrno(error, ECONNRESET)) throw error;
+      return receiveMessage(this.fd, LIMIT_BYTES);
+    }
   }
 
   close(): void {
