@@ -16,16 +16,17 @@
 #endif
 
 enum {
-    GRAIN = 16,
-    SMALL_CLASSES = 64, /* blocks up to 1 KiB, by 16 bytes */
-    LARGE_CLASSES = 40, /* above, by powers of two */
-    STEP = 128 * 1024,
+    GRAIN = 8, /* what the engine's values need */
+    SMALL_LIMIT = 1024,
+    SMALL_CLASSES = SMALL_LIMIT / GRAIN,
+    STEPS = 4, /* above the limit: this many classes between two powers of two */
+    LARGE_CLASSES = 40 * STEPS,
+    AREA = 128 * 1024,
 };
 
-/* Before each block: how many bytes it has for its owner. */
+/* Before each block: how many bytes it has for its owner. A free block holds the next one of its list. */
 struct header {
     size_t size;
-    struct header *next; /* on a free list; keeps blocks aligned to 16 otherwise */
 };
 
 /* What the snapshot begins with. */
@@ -40,37 +41,39 @@ struct arena {
 static struct arena own;
 static struct arena *arena = &own;
 
-static unsigned large_class(size_t size) {
-    return 64 - (unsigned)__builtin_clzl(size - 1);
+static struct header **next_of(struct header *header) {
+    return (struct header **)(header + 1);
+}
+
+/* Rounds a size up to that of its class and gives the list of its free blocks; NULL for what nobody can have. */
+static struct header **list_of(size_t *size) {
+    if (*size <= SMALL_LIMIT) {
+        *size = (*size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
+        return &arena->small_free[*size / GRAIN];
+    }
+    unsigned power = 63 - (unsigned)__builtin_clzl(*size - 1); /* 2^power < size <= 2^(power + 1) */
+    size_t step = ((size_t)1 << power) / STEPS;
+    size_t steps = (*size - ((size_t)1 << power) + step - 1) / step;
+    unsigned class = power * STEPS + (unsigned)steps - 1;
+    *size = ((size_t)1 << power) + steps * step;
+    return class < LARGE_CLASSES ? &arena->large_free[class] : NULL;
 }
 
 static struct header *carve(size_t size) {
     size_t whole = size + sizeof(struct header);
     if ((size_t)(arena->fresh_end - arena->fresh) < whole) {
-        size_t length = whole > STEP ? (whole + 4095) & ~(size_t)4095 : STEP;
-        int populate = length == STEP ? MAP_POPULATE : 0; /* a fault for each page would cost more */
+        size_t length = whole > AREA ? (whole + 4095) & ~(size_t)4095 : AREA;
+        int populate = length == AREA ? MAP_POPULATE : 0; /* a fault for each page would cost more */
         uint8_t *area = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
         if (area == MAP_FAILED)
             return NULL;
-        arena->fresh = area; /* what was left of the last step is small change */
+        arena->fresh = area; /* what was left of the last area is small change */
         arena->fresh_end = area + length;
     }
     struct header *header = (struct header *)arena->fresh;
     arena->fresh += whole;
     header->size = size;
     return header;
-}
-
-static struct header **list_of(size_t *size) {
-    if (*size <= (size_t)SMALL_CLASSES * GRAIN) {
-        *size = (*size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
-        return &arena->small_free[*size / GRAIN];
-    }
-    unsigned class = large_class(*size);
-    if (class >= LARGE_CLASSES)
-        return NULL;
-    *size = (size_t)1 << class;
-    return &arena->large_free[class];
 }
 
 static void *allocate(JSMallocState *state, size_t size) {
@@ -80,7 +83,7 @@ static void *allocate(JSMallocState *state, size_t size) {
         return NULL;
     struct header *header = *list;
     if (header != NULL)
-        *list = header->next;
+        *list = *next_of(header);
     else if ((header = carve(size)) == NULL)
         return NULL;
     return header + 1;
@@ -93,7 +96,7 @@ static void release(JSMallocState *state, void *memory) {
     struct header *header = (struct header *)memory - 1;
     size_t size = header->size;
     struct header **list = list_of(&size);
-    header->next = *list;
+    *next_of(header) = *list;
     *list = header;
 }
 

@@ -4,7 +4,7 @@ import { type Command, GLOBAL_OPTIONS, type OptionTable } from "./cli/command.ts
 import { makeContext, openLog } from "./cli/context.ts";
 import { formatError, Log } from "./cli/log.ts";
 import { checkPositionals, parseOptions } from "./cli/parse.ts";
-import { COMMANDS } from "./cli/registry.ts";
+import { COMMANDS, PRELOADED } from "./cli/registry.ts";
 import { RegError, toErrorData, UsageError } from "./errors/errors.ts";
 import { libc } from "./libc/libc.ts";
 import { InvalidDocument } from "./oci/validate.ts";
@@ -56,4 +56,4 @@ async function program(): Promise<void> {
   libc._exit(status);
 }
 
-await host.start(program, Object.values(COMMANDS));
+await host.start(program, PRELOADED);

@@ -20,3 +20,8 @@ export const COMMANDS: Registry = {
   help: () => import("./commands/help.ts"),
   init: () => import("./commands/init.ts"),
 };
+
+/** Those that engines call for every container: the native binary's snapshot holds them, the others are loaded when asked for. */
+export const PRELOADED = ["create", "start", "run", "exec", "state", "kill", "delete"].flatMap(
+  (name) => COMMANDS[name] ?? [],
+);

@@ -47,6 +47,8 @@ export interface Built {
   readonly container: Container;
   readonly pid: number;
   readonly channel: RuntimeChannel;
+  /** Whether init has been told already what to do when it is ready. */
+  readonly told: boolean;
   /** Master of the container's terminal, when no console socket took it. */
   readonly terminal?: number;
   /** Takes everything back. */
@@ -91,7 +93,7 @@ export function create(options: CreateOptions): Container {
   try {
     if (built.terminal !== undefined) throw ttyWithoutSocket();
     if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid); // last: callers wait for it
-    channel.send({ type: "park" });
+    if (!built.told) channel.send({ type: "park" });
     return container;
   } catch (error) {
     rollback.run();
@@ -155,9 +157,12 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     const startTime = processStatus(pid)?.startTime ?? 0;
     const container = new Container(directory, { ...first, pid, startTime, cgroup: cgroup.state });
     directory.write(container.state);
+    // When init's being ready changes nothing here, it need not wait to be told what follows.
+    const told = !waitsForReady(plan, options, gated);
+    if (told) channel.send({ type: gated ? "park" : "start" });
     const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid);
-    return { plan, container, pid, channel, rollback, ...(terminal === undefined ? {} : { terminal }) };
+    return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
     for (const failure of rollback.run())
       options.warn?.(`cleaning up: ${failure instanceof Error ? failure.message : failure}`);
@@ -178,6 +183,14 @@ function splitCgroup(plan: Plan): readonly [early: CgroupPlan, late: CgroupPlan 
     { ...cgroup, paths: { unified }, early: [] },
     { ...cgroup, paths: rest },
   ];
+}
+
+/** Whether something has to happen between init's being ready and its next step: a limit, a hook, a file for others. */
+function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): boolean {
+  const { prestart = [], createRuntime = [] } = plan.hooks;
+  if (prestart.length + createRuntime.length > 0) return true;
+  if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
+  return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
 }
 
 /** The part of the limits that `which` selects; device programs and unit properties go with the first part. */

@@ -35,8 +35,8 @@ export function run(options: RunOptions): ExitStatus | undefined {
 }
 
 /** No exec fifo is needed when the one who starts is the one who created: the channel says it, and shows the execve(2). */
-function startNow({ channel, container }: Built): void {
-  channel.send({ type: "start" });
+function startNow({ channel, container, told }: Built): void {
+  if (!told) channel.send({ type: "start" });
   const answer = channel.receive(); // the channel closes on exec
   channel.close();
   if (answer?.message.type === "error") throw fromErrorData(answer.message.error);

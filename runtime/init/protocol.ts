@@ -11,7 +11,7 @@
  *      │◀──────────────────────────── ready │  everything but the user's process is in place
  *      │  memory limit, pid file            │
  *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
- *      │── start ──────────────────────────▶│  goes on at once (run)
+ *      │── start ──────────────────────────▶│  goes on at once (run); sent before ready when nothing hangs on that
  *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded, or init is parked
  *
  * When the runtime dies, init finds the channel closed at the next message it awaits, and ends.
