@@ -25,8 +25,7 @@ export function overviewPage(commands: readonly Command[]): string {
 /** The page of a command. */
 export function commandPage(command: Command): string {
   const { name, describe, positionals } = command;
-  const prose = COMMAND_PROSE[name];
-  if (prose === undefined) throw new Error(`prose.ts has nothing about ${name}`);
+  const prose = COMMAND_PROSE[name] ?? { description: [describe] };
   const taken = positionals.map(({ name, describe }) => `.TP\n\\fI${roff(name)}\\fR\n${line(describe)}\n`).join("");
   return [
     header(`reg-${name}`),

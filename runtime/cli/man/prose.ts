@@ -66,6 +66,37 @@ export const COMMAND_PROSE: Readonly<Record<string, Prose>> = {
     ],
     seeAlso: ["kill"],
   },
+  exec: {
+    description: [
+      "Runs another process in a container. It joins the container's namespaces and cgroup, and has the capabilities, environment and limits that config.json gives the container's own process, unless options or a file with --process say otherwise. What follows the id is the program and its arguments, whatever it looks like.",
+      "In the foreground the command stays until the process has ended, and passes signals and the terminal on to it.",
+    ],
+    examples: [["a shell in a container", "reg exec --tty web1 sh"]],
+    exitStatus:
+      "In the foreground, the status of the process, or 128 and the number of the signal that ended it; 255 when reg has failed.",
+    seeAlso: ["run"],
+  },
+  ps: {
+    description: ["Lists the processes of a container, as ps(1) shows them or as an array of their ids in JSON."],
+    seeAlso: ["state"],
+  },
+  pause: {
+    description: [
+      "Stops all processes of a container where they are, by the freezer of its cgroup. They notice nothing of it, and go on with reg resume.",
+    ],
+  },
+  resume: { description: ["Lets the processes of a paused container go on."] },
+  update: {
+    description: [
+      "Changes the resource limits of a container that exists: those that options name, or those of a document of the form of linux.resources in config.json, which is read from a file or, with a dash for its name, from standard input. Other limits stay.",
+    ],
+    examples: [["twice the memory", "reg update --memory 512m web1"]],
+  },
+  events: {
+    description: [
+      "Prints statistics of a container's resources as JSON, one object a line, at intervals, and a line when the kernel had to kill a process because memory was short. With --stats it prints one object and ends.",
+    ],
+  },
   list: {
     description: [
       "Lists the containers below the root directory: as a table, as an array of states in JSON, or only their ids.",
