@@ -144,9 +144,11 @@ export class StateDirectory {
 
   /** Makes exec.fifo and returns an O_PATH descriptor of it, which init opens for writing. */
   makeExecFifo(): number {
-    // Init may have any uid in a user namespace when it opens it.
-    if (libc.mknodat(this.#fd, EXEC_FIFO, C.S_IFIFO | 0o622, 0) === -1)
+    if (libc.mknodat(this.#fd, EXEC_FIFO, C.S_IFIFO | 0o600, 0) === -1)
       throw new SyscallError("mknodat(2)", `${this.path}/${EXEC_FIFO}`, host.errno());
+    // Init is the container's user by the time it opens it. Not by mknodat's mode, which the caller's umask cuts.
+    if (libc.fchmodat(this.#fd, EXEC_FIFO, 0o622, 0) === -1)
+      throw new SyscallError("fchmodat(2)", `${this.path}/${EXEC_FIFO}`, host.errno());
     return open(EXEC_FIFO, C.O_PATH | C.O_NOFOLLOW, 0, this.#fd);
   }
 
