@@ -9,6 +9,7 @@ export const COMMANDS: Registry = {
   create: () => import("./commands/create.ts"),
   start: () => import("./commands/start.ts"),
   run: () => import("./commands/run.ts"),
+  exec: () => import("./commands/exec.ts"),
   state: () => import("./commands/state.ts"),
   kill: () => import("./commands/kill.ts"),
   delete: () => import("./commands/delete.ts"),

@@ -107,7 +107,7 @@ export function writePidFile(path: string, pid: number): void {
 }
 
 /** Runs `action`; its error says what the path in it was for. */
-function about<T>(what: string, action: () => T): T {
+export function about<T>(what: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -161,7 +161,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     const told = !waitsForReady(plan, options, gated);
     if (told) channel.send({ type: gated ? "park" : "start" });
     const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
-    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid);
+    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
     return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
     for (const failure of rollback.run())
@@ -204,7 +204,7 @@ function checkTerminal(plan: Plan, { consoleSocket }: CreateOptions, detached: b
   if (consoleSocket !== undefined && (!terminal || !detached)) throw socketWithoutTty();
 }
 
-function connectIfGiven(path: string | undefined, rollback: Rollback): number | undefined {
+export function connectIfGiven(path: string | undefined, rollback: Rollback): number | undefined {
   if (path === undefined) return undefined;
   const fd = about("console socket", () => connectUnix(path));
   rollback.add(() => close(fd));
@@ -223,6 +223,7 @@ function firstState(config: Config, plan: Plan): StateFile {
     annotations: plan.annotations,
     ownerUid: libc.geteuid(),
     cgroup: { driver, version, paths, ...(unit === undefined ? {} : { unit: unit.name, user: unit.user }) },
+    ...(plan.newKeyring ? {} : { noNewKeyring: true }),
     hooks: { poststart, poststop },
   };
 }
@@ -302,18 +303,18 @@ function initDied(pid: number): RegError {
   return new RegError("ECHILD", `container init ${how} before it was ready`, hint === undefined ? {} : { hint });
 }
 
-function sendPidfd(path: string, pid: number): void {
+export function sendPidfd(path: string, pid: number, payload: "standard" | "setns"): void {
   const pidfd = openPidfd(pid);
   if (pidfd === undefined) throw initDied(pid);
   withFd(pidfd, () =>
     withFd(
       about("pidfd socket", () => connectUnix(path)),
-      (socket) => sendMessage(socket, host.encode("standard"), [pidfd]),
+      (socket) => sendMessage(socket, host.encode(payload), [pidfd]),
     ),
   );
 }
 
-function killInit(pid: number, channel: RuntimeChannel): void {
+export function killInit(pid: number, channel: RuntimeChannel): void {
   const SIGKILL = 9;
   channel.close();
   libc.kill(pid, SIGKILL);

@@ -44,6 +44,8 @@ export interface StateFile {
   readonly annotations: Readonly<Record<string, string>>;
   readonly ownerUid: number;
   readonly cgroup: CgroupState;
+  /** `exec` too leaves the caller's session keyring as it is. */
+  readonly noNewKeyring?: true;
   /** poststart and poststop, which run when the bundle may be gone. */
   readonly hooks: Pick<Hooks, "poststart" | "poststop">;
 }

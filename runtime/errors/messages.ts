@@ -16,6 +16,9 @@ export const alreadyExists = (id: string) =>
   });
 export const notRunning = () => new RegError("ESRCH", "container not running");
 export const notPaused = () => new RegError("EINVAL", "container not paused");
+export const execStopped = () => new RegError("ESRCH", "cannot exec in a stopped container");
+export const execPaused = () =>
+  new RegError("EBUSY", "cannot exec in a paused container (use --ignore-paused to override)");
 export const alreadyRunning = () => new RegError("EBUSY", "cannot start an already running container");
 export const startStopped = () => new RegError("ESRCH", "cannot start a container that has stopped");
 export const deleteRunning = (id: string, status: string) =>

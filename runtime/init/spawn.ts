@@ -19,7 +19,7 @@ import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
-import type { Admission, InitTask } from "./task.ts";
+import type { Admission, ExecTask, InitTask } from "./task.ts";
 
 export type RuntimeChannel = Channel<ToInit, FromInit>;
 
@@ -42,7 +42,7 @@ export function spawnInit(task: NewTask, execFifo: number | undefined): SpawnedI
   try {
     const pid =
       host.kind === "node"
-        ? spawnNative(task, theirs, execFifo, channel)
+        ? spawnNative({ ...task, type: "init", detached: execFifo !== undefined }, theirs, execFifo, channel)
         : cloneInit({ ...task, bornInCgroup: false, descriptors: descriptors(theirs, execFifo) }, channel);
     return { pid, channel };
   } catch (error) {
@@ -96,7 +96,8 @@ function closeInherited({ plan, descriptors: { channel, execFifo } }: InitTask):
   closeFrom(3 + plan.preserveFds, execFifo === undefined ? [channel] : [channel, execFifo]);
 }
 
-function receivePid(channel: RuntimeChannel): number {
+/** The pid that an intermediate reports. */
+export function receivePid(channel: RuntimeChannel): number {
   const received = channel.receive();
   if (received?.message.type === "pid") return received.message.pid;
   if (received?.message.type === "error")
@@ -155,17 +156,32 @@ function joinNamespaces(join: readonly JoinedNamespace[]): void {
 }
 
 /** Where `reg init BASE` finds what it was born with: three descriptors from BASE on, after the preserved ones. */
-export const SPAWNED = { channel: 0, task: 1, execFifo: 2 } as const;
+export const SPAWNED = { channel: 0, task: 1, extra: 2 } as const;
 
-/** Node: the native binary takes the task from a memfd and clones init as a child of this process. */
-function spawnNative(task: NewTask, theirs: number, execFifo: number | undefined, channel: RuntimeChannel): number {
+/** The task as `reg init` gets it. */
+export interface SpawnedInitTask extends NewTask {
+  readonly type: "init";
+  /** There is an exec fifo. */
+  readonly detached: boolean;
+}
+
+/**
+ * Node: the native binary takes the task from a memfd and clones the process as a child of this one. `extra` is the
+ * task's other descriptor: the exec fifo, or the pidfd for `exec`.
+ */
+export function spawnNative(
+  task: SpawnedInitTask | ExecTask,
+  theirs: number,
+  extra: number | undefined,
+  channel: RuntimeChannel,
+): number {
   const memory = checked(libc.memfd_create("reg-task", 0), "memfd_create(2)", "reg-task");
   try {
-    writeAll(memory, host.encode(JSON.stringify({ ...task, detached: execFifo !== undefined })));
+    writeAll(memory, host.encode(JSON.stringify(task)));
     checked(libc.lseek(memory, 0, C.SEEK_SET), "lseek(2)", "reg-task");
-    const base = 3 + task.plan.preserveFds;
+    const base = 3 + (task.type === "init" ? task.plan : task).preserveFds;
     // dup2(2) onto itself would keep close-on-exec, so all three leave the range first.
-    const [channelFd, taskFd, fifoFd] = [theirs, memory, execFifo].map((fd) =>
+    const [channelFd, taskFd, extraFd] = [theirs, memory, extra].map((fd) =>
       fd === undefined
         ? undefined
         : checked(libc.fcntl(fd, C.F_DUPFD_CLOEXEC, base + 3), "fcntl(2)", "F_DUPFD_CLOEXEC"),
@@ -173,7 +189,7 @@ function spawnNative(task: NewTask, theirs: number, execFifo: number | undefined
     const moves = [
       { from: channelFd, to: base + SPAWNED.channel },
       { from: taskFd, to: base + SPAWNED.task },
-      { from: fifoFd, to: base + SPAWNED.execFifo },
+      { from: extraFd, to: base + SPAWNED.extra },
     ].flatMap(({ from, to }) => (from === undefined ? [] : [{ from, to }]));
     const binary = host.initBinary ?? "reg";
     // Node marks its own standard descriptors close-on-exec; dup2 onto itself in a spawned process takes that away.

@@ -2,6 +2,7 @@
 import type { CgroupHost } from "../linux/cgroup/host.ts";
 import type { CgroupState } from "../linux/cgroup/types.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import type { ProcessPlan } from "../oci/plan/process.ts";
 
 /** Descriptors that init is born with, besides 0, 1 and 2 and the preserved ones. */
 export interface InitDescriptors {
@@ -26,4 +27,25 @@ export interface InitTask {
   /** Whether the clone was born in the unified hierarchy (CLONE_INTO_CGROUP). */
   readonly bornInCgroup: boolean;
   readonly descriptors: InitDescriptors;
+}
+
+/** What the process of `exec` is told at its start, likewise. */
+export interface ExecTask {
+  readonly type: "exec";
+  readonly process: ProcessPlan;
+  readonly personality?: { readonly domain: string };
+  /** The container's init, which has all that is joined. */
+  readonly init: number;
+  /** CLONE_NEW* of the namespaces that the container has of its own. */
+  readonly namespaces: number;
+  /** Where the process goes: the container's cgroup or one below it. */
+  readonly cgroup: CgroupState;
+  /** Whether it may go where init is when that cgroup takes no processes. */
+  readonly besideInit: boolean;
+  /** Whether the process was born in the unified hierarchy (CLONE_INTO_CGROUP). */
+  readonly bornInCgroup: boolean;
+  /** Name of a session keyring of its own; absent: the caller's. */
+  readonly keyring?: string;
+  readonly preserveFds: number;
+  readonly descriptors: { readonly channel: number; readonly pidfd: number };
 }

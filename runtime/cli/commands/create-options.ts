@@ -38,7 +38,7 @@ export const CREATE_OPTIONS = {
 } as const satisfies OptionTable;
 
 /** How many descriptors sd_listen_fds(3) passes, in $LISTEN_FDS. */
-function listenFds(): number {
+export function listenFds(): number {
   const entry = host.environ.find((variable) => variable.startsWith("LISTEN_FDS="));
   const count = Number(entry?.slice("LISTEN_FDS=".length) ?? 0);
   return Number.isInteger(count) && count > 0 ? count : 0;

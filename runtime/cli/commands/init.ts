@@ -1,8 +1,9 @@
-/** Internal: the Node host starts the native binary with this command, as init's parent. */
+/** Internal: the Node host starts the native binary with this command, as the parent of init, or of a process for `exec`. */
 import { host } from "#host";
 import { UsageError } from "../../errors/errors.ts";
-import { runIntermediate, SPAWNED } from "../../init/spawn.ts";
-import type { InitTask } from "../../init/task.ts";
+import { runExecIntermediate } from "../../init/exec.ts";
+import { runIntermediate, SPAWNED, type SpawnedInitTask } from "../../init/spawn.ts";
+import type { ExecTask } from "../../init/task.ts";
 import { close, readAll } from "../../libc/file.ts";
 import { defineCommand } from "../command.ts";
 
@@ -18,11 +19,11 @@ export const command = defineCommand({
     const first = Number(base);
     const text = host.decode(readAll(first + SPAWNED.task, "the task"));
     close(first + SPAWNED.task);
-    const task = JSON.parse(text) as Omit<InitTask, "descriptors" | "bornInCgroup"> & { readonly detached: boolean };
-    const descriptors = {
-      channel: first + SPAWNED.channel,
-      ...(task.detached ? { execFifo: first + SPAWNED.execFifo } : {}),
-    };
+    const channel = first + SPAWNED.channel;
+    const extra = first + SPAWNED.extra;
+    const task = JSON.parse(text) as SpawnedInitTask | ExecTask;
+    if (task.type === "exec") return runExecIntermediate({ ...task, descriptors: { channel, pidfd: extra } });
+    const descriptors = { channel, ...(task.detached ? { execFifo: extra } : {}) };
     return runIntermediate({ ...task, bornInCgroup: false, descriptors });
   },
 });

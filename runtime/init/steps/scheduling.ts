@@ -1,6 +1,6 @@
 /** How the kernel schedules the process: CPU, I/O, execution domain. Source: sched(7), ioprio_set(2), personality(2). */
 import { host } from "#host";
-import { at, SyscallError } from "../../errors/errors.ts";
+import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { libc } from "../../libc/libc.ts";
@@ -61,4 +61,29 @@ export function setPersonality(personality: { readonly domain: string } | undefi
   if (personality === undefined) return;
   if (libc.personality(personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX) === -1)
     throw new SyscallError("personality(2)", personality.domain, host.errno(), { field: "/linux/personality/domain" });
+}
+
+/** cpu_set_t of 8192 processors, the most that Linux has. */
+const CPU_SET_SIZE = 1024;
+
+/** Confines this process to the processors of a list such as "0-3,7". Source: sched_setaffinity(2). */
+export function setAffinity(list: string, field: string): void {
+  const set = new Uint8Array(CPU_SET_SIZE);
+  for (const part of list.split(",")) {
+    const range = /^\s*(\d{1,4})(?:-(\d{1,4}))?\s*$/.exec(part);
+    const first = Number(range?.[1]);
+    const last = Number(range?.[2] ?? first);
+    if (range === null || first > last || last >= CPU_SET_SIZE * 8)
+      throw new RegError("EINVAL", `${JSON.stringify(list)} is not a list of processors`, {
+        field,
+        hint: "a list such as 0-3,7",
+      });
+    for (let cpu = first; cpu <= last; cpu++) set[cpu >> 3] = (set[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+  }
+  at(field, () => checked(libc.sched_setaffinity(0, CPU_SET_SIZE, set), "sched_setaffinity(2)", list));
+}
+
+/** Lets this process run on all processors that its cgroup allows; where that is not permitted, it stays as it is. */
+export function resetAffinity(): void {
+  libc.sched_setaffinity(0, CPU_SET_SIZE, new Uint8Array(CPU_SET_SIZE).fill(0xff));
 }

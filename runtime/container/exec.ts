@@ -1,0 +1,189 @@
+/** `reg exec`: runs one more process in a container, in its namespaces and its cgroup. */
+import { host } from "#host";
+import { fromErrorData, RegError } from "../errors/errors.ts";
+import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
+import { type SpawnedExec, spawnExec } from "../init/exec.ts";
+import { close, readLink, withFd, writeText } from "../libc/file.ts";
+import { type ExitStatus, openPidfd } from "../libc/process.ts";
+import { sendMessage } from "../libc/socket.ts";
+import type { Cgroup } from "../linux/cgroup/cgroup.ts";
+import { hasController } from "../linux/cgroup/host.ts";
+import type { Config, Process } from "../oci/config.ts";
+import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
+import { lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
+import { dropNulls } from "../oci/validate.ts";
+import { Container } from "./container.ts";
+import { connectIfGiven, killInit, sendPidfd, writePidFile } from "./create.ts";
+import { Foreground } from "./foreground.ts";
+import { Rollback } from "./rollback.ts";
+
+export interface ExecOptions {
+  readonly root: string;
+  readonly id: string;
+  /** The process to run, made from the container's own. What it leaves out of its security is taken from there, too. */
+  readonly process: (own: Process) => Process;
+  /** Return when the process has started. */
+  readonly detach: boolean;
+  readonly pidFile?: string;
+  readonly consoleSocket?: string;
+  readonly pidfdSocket?: string;
+  /** How many descriptors from 3 on the process keeps. */
+  readonly preserveFds: number;
+  /** How many of them sd_listen_fds(3) is to find. */
+  readonly listenFds: number;
+  /** A cgroup below the container's: one path, or by controller (cgroup v1). */
+  readonly cgroup?: string | Readonly<Record<string, string>>;
+  readonly ignorePaused: boolean;
+  readonly warn?: (message: string) => void;
+}
+
+/** Runs a process in a container. Returns how it ended; undefined when detached. */
+export function exec(options: ExecOptions): ExitStatus | undefined {
+  const container = Container.open(options.root, options.id);
+  try {
+    return execIn(container, options);
+  } finally {
+    container.directory.close();
+  }
+}
+
+function execIn(container: Container, options: ExecOptions): ExitStatus | undefined {
+  const init = container.state.pid;
+  const pidfd = init === undefined ? undefined : openPidfd(init);
+  if (init === undefined || pidfd === undefined) throw execStopped();
+  return withFd(pidfd, () => {
+    const status = container.status(); // after the pidfd: now it is known whose it is
+    if (status === "stopped" || status === "creating") throw execStopped();
+    if (status === "paused" && !options.ignorePaused) throw execPaused();
+    const config = readConfig(container);
+    const plan = planExec(config, options);
+    const { consoleSocket, detach } = options;
+    if (plan.terminal && detach && consoleSocket === undefined) throw ttyWithoutSocket();
+    if (consoleSocket !== undefined && !(plan.terminal && detach)) throw socketWithoutTty();
+    return run(container, init, pidfd, config, plan, options);
+  });
+}
+
+/** The config that the container was made from; it was validated then. */
+function readConfig(container: Container): Config {
+  const text = container.directory.readConfig();
+  if (text === undefined) throw new RegError("ENOENT", `the config of container ${container.state.id} is missing`);
+  const config = JSON.parse(text) as Config;
+  if (text.includes(": null") || text.includes(":null")) dropNulls(config);
+  return config;
+}
+
+/** The process as a plan. Security that it leaves open is the container's: what config.json takes away, exec does not give back. */
+function planExec(config: Config, { process: derive, listenFds, warn }: ExecOptions): ProcessPlan {
+  const own: Process = config.process ?? { cwd: "/" };
+  const process = derive(own);
+  const { capabilities, rlimits, apparmorProfile, selinuxLabel, noNewPrivileges } = own;
+  const { oomScoreAdj, scheduler, ioPriority, execCPUAffinity } = own;
+  const inherited = { capabilities, apparmorProfile, selinuxLabel, noNewPrivileges };
+  const scheduling = { oomScoreAdj, scheduler, ioPriority, execCPUAffinity };
+  const whole: Record<string, unknown> = { ...inherited, ...scheduling, ...process };
+  if ((process.rlimits ?? []).length === 0) whole.rlimits = rlimits;
+  for (const name of Object.keys(whole)) if (whole[name] === undefined) delete whole[name];
+  const unknown: string[] = [];
+  const plan = planProcess(whole as unknown as Process, unknown);
+  for (const name of unknown) warn?.(`capability ${name} is unknown and was ignored`);
+  const listen = listenFds > 0 ? [`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1"] : [];
+  return { ...plan, env: lastWins([...plan.env, ...listen]) };
+}
+
+/**
+ * CLONE_NEW* of what is to be joined: the namespaces of config.json. The user namespace only if it is not the caller's,
+ * which the kernel would refuse.
+ */
+function namespacesOf(config: Config, init: number): number {
+  let flags = 0;
+  for (const { type } of config.linux?.namespaces ?? []) {
+    const file = NAMESPACE_FILES[type];
+    if (type === "user" && readLink(`/proc/${init}/ns/${file}`) === readLink(`/proc/self/ns/${file}`)) continue;
+    flags |= NAMESPACE_FLAGS[type];
+  }
+  return flags;
+}
+
+function run(
+  container: Container,
+  init: number,
+  pidfd: number,
+  config: Config,
+  plan: ProcessPlan,
+  options: ExecOptions,
+): ExitStatus | undefined {
+  const { id, noNewKeyring } = container.state;
+  const rollback = new Rollback();
+  const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
+  // Signals that come while the process is made wait until there is somebody to forward them to.
+  const foreground = options.detach ? undefined : new Foreground();
+  try {
+    const cgroup = options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup);
+    const preserveFds = options.preserveFds + options.listenFds;
+    const task = {
+      process: plan,
+      ...(config.linux?.personality === undefined ? {} : { personality: config.linux.personality }),
+      init,
+      namespaces: namespacesOf(config, init),
+      cgroup: cgroup.state,
+      besideInit: options.cgroup === undefined,
+      ...(noNewKeyring === true ? {} : { keyring: `_ses.${id}` }),
+      preserveFds,
+    };
+    const spawned = spawnExec(task, pidfd);
+    rollback.add(() => killInit(spawned.pid, spawned.channel));
+    if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
+    const terminal = serve(spawned, consoleSocket);
+    if (terminal !== undefined) rollback.add(() => close(terminal));
+    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
+    if (options.pidFile !== undefined) writePidFile(options.pidFile, spawned.pid);
+    startNow(spawned);
+    return foreground?.wait(spawned.pid, terminal);
+  } catch (error) {
+    rollback.run();
+    throw error;
+  }
+}
+
+/** Answers the process until it is ready. Returns its terminal's master when no console socket took it. */
+function serve({ channel }: SpawnedExec, consoleSocket: number | undefined): number | undefined {
+  let terminal: number | undefined;
+  for (;;) {
+    const received = channel.receive();
+    if (received === undefined) throw notRunning(); // the container ended, and the process with it
+    const { message, descriptors } = received;
+    if (message.type === "error") throw fromErrorData(message.error);
+    if (message.type === "ready") return terminal;
+    if (message.type !== "console") throw new RegError("EPROTO", `exec sent an unexpected message: ${message.type}`);
+    [terminal] = descriptors;
+    if (consoleSocket === undefined || terminal === undefined) continue;
+    sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
+    close(terminal);
+    close(consoleSocket);
+    terminal = undefined;
+  }
+}
+
+function startNow({ channel }: SpawnedExec): void {
+  channel.send({ type: "start" });
+  const answer = channel.receive(); // the channel closes on exec
+  channel.close();
+  if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
+}
+
+/** The cgroup of --cgroup. Controllers are looked for among those of each hierarchy. */
+function subCgroup(cgroup: Cgroup, sub: string | Readonly<Record<string, string>>): Cgroup {
+  if (typeof sub === "string") return cgroup.below(sub);
+  const byHierarchy: Record<string, string> = {};
+  for (const controller of Object.keys(sub)) {
+    const name = Object.keys(cgroup.state.paths).find((hierarchy) => hasController(hierarchy, controller));
+    if (name === undefined)
+      throw new RegError(
+        "EINVAL",
+        `--cgroup ${controller}:${sub[controller]}: the container has no controller ${controller}`,
+      );
+    byHierarchy[name] = sub[controller] ?? "";
+  }
+  return cgroup.below(byHierarchy);
+}

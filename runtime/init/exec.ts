@@ -1,0 +1,211 @@
+/**
+ * `exec`, the inner half: a process that joins a running container and becomes a program in it. The order of steps is that
+ * of init (main.ts), without all that is there already.
+ *
+ *   runtime                               process
+ *      │── clone ──────────────────────────▶│  cgroup, namespaces, terminal, user
+ *      │◀──────────────── console (+ pty) ──│  only with a terminal
+ *      │◀──────────────────────────── ready │
+ *      │  pid file                          │
+ *      │── start ──────────────────────────▶│  execve(2)
+ *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded
+ *
+ * The process is born in the pid namespace: of the runtime where that may join it, otherwise of an intermediate that has
+ * joined everything and makes the process its sibling (as spawn.ts does for init).
+ */
+import { host } from "#host";
+import { EBUSY, ENOENT, ESRCH } from "../errors/errno.ts";
+import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
+import * as C from "../libc/constants.ts";
+import { close, isErrno, open, withFd } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import {
+  clone3,
+  closeFrom,
+  closeOnExecFrom,
+  execve,
+  joinSessionKeyring,
+  prctl,
+  setns,
+  signalPidfd,
+  waitFor,
+} from "../libc/process.ts";
+import { socketPair } from "../libc/socket.ts";
+import { besideProcess, type Cgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
+import { openProc } from "../linux/procfs.ts";
+import { Channel } from "./channel.ts";
+import type { FromInit, ToInit } from "./protocol.ts";
+import { type RuntimeChannel, receivePid, spawnNative } from "./spawn.ts";
+import { becomeRoot, becomeUser, newSession, resetSignals } from "./steps/become-user.ts";
+import { openConsole } from "./steps/console.ts";
+import { resetAffinity, setAffinity } from "./steps/scheduling.ts";
+import type { ExecTask } from "./task.ts";
+
+export type NewExecTask = Omit<ExecTask, "type" | "descriptors" | "bornInCgroup">;
+
+/** A process in the container, waiting for `start`. */
+export interface SpawnedExec {
+  readonly pid: number;
+  readonly channel: RuntimeChannel;
+}
+
+/** Starts the process in the container whose init `pidfd` is. */
+export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
+  const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
+  const channel: RuntimeChannel = new Channel(ours);
+  const whole: ExecTask = {
+    ...task,
+    type: "exec",
+    bornInCgroup: false,
+    descriptors: { channel: theirs, pidfd },
+  };
+  try {
+    const pid = host.kind === "node" ? spawnNative(whole, theirs, pidfd, channel) : cloneExec(whole, channel);
+    return { pid, channel };
+  } catch (error) {
+    channel.close();
+    throw error;
+  } finally {
+    close(theirs);
+  }
+}
+
+function cloneExec(task: ExecTask, channel: RuntimeChannel): number {
+  // Born in the pid namespace, it must not be traceable from there for a moment (CVE-2016-9962).
+  prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
+  setInitialAffinity(task);
+  const { pidfd, channel: theirs } = task.descriptors;
+  const pidNamespace = task.namespaces & C.CLONE_NEWPID;
+  // For children only; not allowed to a user who is root in the container's user namespace alone.
+  const direct = pidNamespace === 0 || libc.setns(pidfd, C.CLONE_NEWPID) === 0;
+  const { pid, born } = cloneIntoCgroup(openCgroup(task.cgroup));
+  if (pid === 0) {
+    closeFrom(3 + task.preserveFds, [theirs, pidfd]);
+    const mine: ExecTask = { ...task, bornInCgroup: born };
+    if (direct) enterAndRun({ ...mine, namespaces: task.namespaces & ~C.CLONE_NEWPID });
+    runExecIntermediate(mine);
+  }
+  if (direct) return pid;
+  const sibling = receivePid(channel);
+  waitFor(pid);
+  return sibling;
+}
+
+/** In the unified hierarchy from birth, where that is allowed: to move there afterwards takes the kernel milliseconds. */
+function cloneIntoCgroup(cgroup: Cgroup): { readonly pid: number; readonly born: boolean } {
+  let directory: number | undefined;
+  try {
+    directory = cgroup.openDirectory();
+  } catch (error) {
+    if (!isErrno(error, ENOENT)) throw error; // attachSelf says what is missing
+  }
+  if (directory === undefined) return { pid: clone3(0), born: false };
+  try {
+    return { pid: clone3(0, directory), born: true };
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno === ESRCH) throw error;
+    return { pid: clone3(0), born: false };
+  } finally {
+    close(directory);
+  }
+}
+
+/** The intermediate: joins, clones the process as its sibling, tells the runtime the pid, and ends. */
+export function runExecIntermediate(task: ExecTask): never {
+  reporting(task, () => {
+    prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
+    setInitialAffinity(task);
+    const proc = enter(task);
+    const pid = clone3(C.CLONE_PARENT);
+    if (pid === 0) reporting(task, () => become(task, proc));
+    new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
+  });
+  libc._exit(0);
+  throw new Error("unreachable");
+}
+
+function enterAndRun(task: ExecTask): never {
+  reporting(task, () => become(task, enter(task)));
+  throw new Error("unreachable");
+}
+
+function reporting(task: ExecTask, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    try {
+      new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "error", error: toErrorData(error) });
+    } catch {
+      // Nobody is left to hear it.
+    }
+    libc._exit(1);
+  }
+}
+
+/** Before the cgroup is joined, so that a process which may only use some processors never runs on others. */
+function setInitialAffinity({ process: { cpuAffinity } }: ExecTask): void {
+  if (cpuAffinity?.initial) setAffinity(cpuAffinity.initial, "/process/execCPUAffinity/initial");
+}
+
+/**
+ * Joins the cgroup, and then at once all namespaces: inside a user namespace the process could not open the cgroup any
+ * more. Returns a descriptor of the host's /proc, which cannot be a fake.
+ */
+function enter(task: ExecTask): number {
+  const { namespaces, init, descriptors } = task;
+  joinCgroup(task);
+  setFinalAffinity(task);
+  const proc = openProc();
+  if (namespaces !== 0) setns(descriptors.pidfd, namespaces, `the namespaces of process ${init}`); // Linux 5.8
+  if ((namespaces & C.CLONE_NEWNS) === 0) changeRootTo(`/proc/${init}/root`, descriptors.pidfd);
+  close(descriptors.pidfd);
+  return proc;
+}
+
+function joinCgroup(task: ExecTask): void {
+  const cgroup = openCgroup(task.cgroup);
+  try {
+    cgroup.attachSelf(task.bornInCgroup);
+  } catch (error) {
+    // The container has made cgroups below its own, and handed controllers down: then the place is that of its init.
+    if (!task.besideInit || !isErrno(error, EBUSY)) throw error;
+    besideProcess(cgroup, task.init).attachSelf(false);
+  }
+}
+
+function setFinalAffinity({ process: { cpuAffinity } }: ExecTask): void {
+  // Without a word about it: not what the runtime's caller was confined to, but what the container's cgroup allows.
+  if (cpuAffinity === undefined) resetAffinity();
+  else if (cpuAffinity.final) setAffinity(cpuAffinity.final, "/process/execCPUAffinity/final");
+}
+
+/** A container without a mount namespace has its root by chroot(2). */
+function changeRootTo(path: string, pidfd: number): void {
+  withFd(open(path, C.O_PATH | C.O_DIRECTORY), (root) => {
+    if (!signalPidfd(pidfd, 0)) throw new RegError("ESRCH", "container not running"); // the pid may be another's by now
+    if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", path, host.errno());
+    if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", path, host.errno());
+  });
+}
+
+/** From a process in the container's namespaces to the program. */
+function become(task: ExecTask, proc: number): never {
+  const { process, descriptors } = task;
+  const channel = new Channel<FromInit, ToInit>(descriptors.channel);
+  const inUserNamespace = (task.namespaces & C.CLONE_NEWUSER) !== 0;
+  if (inUserNamespace) becomeRoot();
+  resetSignals();
+  libc.umask(0); // modes are exact from here on; the process's own umask comes last
+  newSession();
+  if (task.keyring !== undefined) joinSessionKeyring(task.keyring);
+  if (process.terminal)
+    withFd(open("/", C.O_PATH | C.O_DIRECTORY), (root) =>
+      openConsole(root, process, process.consoleSize, (master) => channel.send({ type: "console" }, [master]), false),
+    );
+  const program = becomeUser(process, proc, task.personality, inUserNamespace);
+  close(proc);
+  channel.send({ type: "ready" });
+  if (channel.receive() === undefined) throw new RegError("EPIPE", "the runtime has gone");
+  closeOnExecFrom(3 + task.preserveFds);
+  return at("/process/args/0", () => execve(program.path, program.args, program.env));
+}
