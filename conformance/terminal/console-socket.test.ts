@@ -1,69 +1,12 @@
 /** A terminal handed over by --console-socket, to a real receiver. Source: the protocol that containerd and conmon speak. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import type { Spec } from "../fixtures/bundle.ts";
-import { type Fixture, withFixture } from "../fixtures/fixture.ts";
-import { TOOLS } from "../paths.ts";
+import { withFixture } from "../fixtures/fixture.ts";
+import { withReceiver } from "../fixtures/receiver.ts";
 import { cgroups, mounting, needs, root } from "../testing.ts";
 
 const console_ = suite("console socket");
 const test = needs(console_, root, mounting, cgroups);
-
-const TIMEOUT_MS = 20_000;
-
-/** console-receiver.c, running. */
-class Receiver {
-  readonly socket: string;
-  output = "";
-  private readonly child: ChildProcess;
-
-  constructor(fixture: Fixture) {
-    this.socket = fixture.path("console.sock");
-    this.child = spawn(join(TOOLS, "console-receiver"), [this.socket], { stdio: ["pipe", "pipe", "inherit"] });
-    this.child.stdout?.on("data", (chunk: Buffer) => {
-      this.output += chunk.toString();
-    });
-  }
-
-  type(text: string): void {
-    this.child.stdin?.write(text);
-  }
-
-  resize(rows: number, columns: number): void {
-    this.type(`\x01${rows} ${columns}\n`);
-  }
-
-  /** Waits until the output holds the text. */
-  async expect(text: string | RegExp): Promise<void> {
-    const deadline = Date.now() + TIMEOUT_MS;
-    while (typeof text === "string" ? !this.output.includes(text) : !text.test(this.output)) {
-      if (Date.now() > deadline) throw new Error(`waited in vain for ${text}, got ${JSON.stringify(this.output)}`);
-      await sleep(10);
-    }
-  }
-
-  async ended(): Promise<void> {
-    if (this.child.exitCode === null) await new Promise((resolve) => this.child.once("exit", resolve));
-  }
-
-  stop(): void {
-    this.child.kill("SIGKILL");
-  }
-}
-
-async function withReceiver(body: (fixture: Fixture, receiver: Receiver) => Promise<void>): Promise<void> {
-  await withFixture(async (fixture) => {
-    const receiver = new Receiver(fixture);
-    try {
-      await receiver.expect("listening\n");
-      await body(fixture, receiver);
-    } finally {
-      receiver.stop();
-    }
-  });
-}
 
 const terminal = (spec: Spec) => {
   spec.process.terminal = true;
