@@ -3,12 +3,12 @@
  * `reg run` builds the same container and starts it at once.
  */
 import { host } from "#host";
-import { ENOENT, ENOTDIR, EPIPE } from "../errors/errno.ts";
+import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
+import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
@@ -159,7 +159,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     directory.write(container.state);
     // When init's being ready changes nothing here, it need not wait to be told what follows.
     const told = !waitsForReady(plan, options, gated);
-    if (told) channel.send({ type: gated ? "park" : "start" });
+    if (told) channel.tell({ type: gated ? "park" : "start" });
     const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
     return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
@@ -236,11 +236,7 @@ function admit(plan: Plan, pid: number, cgroup: Cgroup, channel: RuntimeChannel)
     at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
   if (admissionOf(plan) === "runtime") cgroup.attach(pid);
-  try {
-    channel.send({ type: "proceed" });
-  } catch (error) {
-    if (!isErrno(error, EPIPE)) throw error; // an init that has gone has said why: serveInit reads it
-  }
+  channel.tell({ type: "proceed" });
 }
 
 /** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */
@@ -275,7 +271,7 @@ function serveInit(
         limitMemory(); // before the hooks, which may change what is set
         runHooks("prestart", plan.hooks, container.describe("creating"));
         runHooks("createRuntime", plan.hooks, container.describe("creating"));
-        channel.send({ type: "proceed" });
+        channel.tell({ type: "proceed" });
         break;
       case "console":
         [terminal] = descriptors;

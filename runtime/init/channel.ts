@@ -1,6 +1,6 @@
 /** One end of the channel between the runtime and init: JSON messages, descriptors beside them. */
 import { host } from "#host";
-import { ECONNRESET } from "../errors/errno.ts";
+import { ECONNRESET, EPIPE } from "../errors/errno.ts";
 import { close, isErrno } from "../libc/file.ts";
 import { type Received as Message, receiveMessage, sendMessage } from "../libc/socket.ts";
 
@@ -17,6 +17,15 @@ export class Channel<Sent, Received> {
   /** Sends a message. Throws SyscallError EPIPE when the other side has gone. */
   send(message: Sent, descriptors: readonly number[] = []): void {
     sendMessage(this.fd, host.encode(JSON.stringify(message)).subarray(0, LIMIT_BYTES), descriptors);
+  }
+
+  /** As send, to one who may have gone: what it said before that, such as why, is for `receive` to give. */
+  tell(message: Sent): void {
+    try {
+      this.send(message);
+    } catch (error) {
+      if (!isErrno(error, EPIPE, ECONNRESET)) throw error;
+    }
   }
 
   /** The next message and its descriptors; undefined when the other side has closed its end. */
