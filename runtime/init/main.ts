@@ -117,7 +117,7 @@ class Init {
     this.#enterCgroup();
     this.#runtimeHooks();
     if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
-    runHooks("createContainer", this.#plan.hooks, this.#state("created"));
+    runHooks("createContainer", this.#plan.hooks, this.#state("creating"));
     if (process?.terminal === true)
       openConsole(root, process, process.consoleSize, (master) => this.#channel.send({ type: "console" }, [master]));
     // Hidden only now: hooks may have mounted over what is to be hidden.
