@@ -145,14 +145,15 @@ test("leaks no descriptor and preserves those that are asked for", () =>
   inContainer((fixture, id) => {
     const list = "for n in 3 4 5 6 7 8 9 10 11; do [ ! -e /proc/$$/fd/$n ] || echo $n; done";
     assert.is(shell(fixture, id, list), "");
-    const stdio = ["ignore", "pipe", "pipe", "ignore", "ignore"] as const;
-    const { stdout } = fixture.regWith({ stdio: [...stdio] }, "exec", "--preserve-fds", "1", id, "sh", "-c", list);
-    assert.is(stdout, "3\n");
-    const listening = fixture.regWith(
-      { stdio: [...stdio], env: { ...process.env, LISTEN_FDS: "1" } },
-      ...["exec", "--preserve-fds", "1", id, "sh", "-c", `echo $LISTEN_FDS $LISTEN_PID; ${list}`],
-    );
-    assert.is(listening.stdout, "1 1\n3\n4\n");
+    const call = (before: string, ...options: string[]) =>
+      fixture.host(
+        "sh",
+        "-c",
+        `${before} ${fixture.command("exec", ...options, id).join(" ")} sh -c '${list}' 3</dev/null 4<&3`,
+      );
+    assert.is(call("", "--preserve-fds", "1").stdout, "3\n");
+    assert.is(call("LISTEN_FDS=1", "--preserve-fds", "1").stdout, "3\n4\n");
+    assert.is(call("").stdout, "");
   }));
 
 test("--detach returns at once and writes the pid file, without a newline", () =>

@@ -15,6 +15,8 @@ export const alreadyExists = (id: string) =>
     hint: `choose another id, or remove it: reg delete ${id}`,
   });
 export const notRunning = () => new RegError("ESRCH", "container not running");
+export const pauseNotRunning = (status: string) =>
+  new RegError("EINVAL", "container not running", { hint: `it is ${status}` });
 export const notPaused = () => new RegError("EINVAL", "container not paused");
 export const execStopped = () => new RegError("ESRCH", "cannot exec in a stopped container");
 export const execPaused = () =>
