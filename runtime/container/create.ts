@@ -6,7 +6,7 @@ import { host } from "#host";
 import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { admissionOf, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
+import { admissionOf, makesNetwork, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
@@ -15,6 +15,7 @@ import { connectUnix, sendMessage } from "../libc/socket.ts";
 import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.ts";
+import { makeNetworkNamespace } from "../linux/network.ts";
 import { processStatus } from "../linux/process.ts";
 import type { Config } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
@@ -142,12 +143,20 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
 
     const cgroupState = late === undefined ? cgroup.state : { ...cgroup.state, paths: plan.cgroup.paths };
     rollback.add(() => openCgroup(cgroup.state, systemdDriver(plan.cgroup)).destroy());
-    const task = { plan, cgroupHost, cgroup: cgroupState, admission: admissionOf(plan) };
+    const task = {
+      plan,
+      cgroupHost,
+      cgroup: cgroupState,
+      admission: admissionOf(plan),
+      networkByRuntime: makesNetwork(plan),
+    };
     const { pid, channel } = spawnInit(task, execFifo);
     rollback.add(() => killInit(pid, channel));
     if (execFifo !== undefined) close(execFifo);
 
     // From here on init works too, up to the point where it needs what it is admitted to.
+    if (task.networkByRuntime)
+      withFd(makeNetworkNamespace(), (network) => channel.tell({ type: "network" }, [network]));
     if (late !== undefined) {
       cgroup = openCgroup(cgroupState);
       createCgroup(late);

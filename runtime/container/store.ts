@@ -2,7 +2,8 @@
  * The state directory: <root>/<id>, made by whoever creates the container, gone when it is deleted. Its mkdir(2) is the
  * claim on the id, a flock(2) on it keeps two commands on one container apart, and its files are replaced whole.
  *
- *   state.json     StateFile; until init is there, without a pid
+ *   creating.json  StateFile without a pid, until init is there and it becomes
+ *   state.json     (another file: ext4 flushes what a rename replaces, and create would wait for the disk)
  *   config.json    the text that the container was made from, for `exec`
  *   exec.fifo      there from create to start
  */
@@ -51,6 +52,7 @@ export interface StateFile {
 }
 
 const STATE = "state.json";
+const FIRST_STATE = "creating.json";
 const CONFIG = "config.json";
 const EXEC_FIFO = "exec.fifo";
 
@@ -110,7 +112,7 @@ export class StateDirectory {
 
   /** state.json; undefined in a directory whose creator died before it wrote one. */
   read(): StateFile | undefined {
-    const text = readTextIfExists(STATE, this.#fd);
+    const text = readTextIfExists(STATE, this.#fd) ?? readTextIfExists(FIRST_STATE, this.#fd);
     if (text === undefined) return undefined;
     try {
       return JSON.parse(text) as StateFile;
@@ -122,7 +124,7 @@ export class StateDirectory {
   /** The first state.json: what `delete` needs to find everything, written before anything is made. */
   writeFirst(state: StateFile, config: string): void {
     const files = [
-      [STATE, JSON.stringify(state)],
+      [FIRST_STATE, JSON.stringify(state)],
       [CONFIG, config],
     ] as const;
     try {
@@ -169,7 +171,7 @@ export class StateDirectory {
 
   /** Removes the directory with all that is in it; one that is gone is fine. */
   remove(): void {
-    for (const name of [STATE, CONFIG, EXEC_FIFO]) libc.unlinkat(this.#fd, name, 0);
+    for (const name of [STATE, FIRST_STATE, CONFIG, EXEC_FIFO]) libc.unlinkat(this.#fd, name, 0);
     if (libc.unlinkat(C.AT_FDCWD, this.path, C.AT_REMOVEDIR) === 0) return;
     // A command that was killed may have left a file half written.
     for (const { name } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) unlink(name, this.#fd);

@@ -20,9 +20,9 @@ export class Channel<Sent, Received> {
   }
 
   /** As send, to one who may have gone: what it said before that, such as why, is for `receive` to give. */
-  tell(message: Sent): void {
+  tell(message: Sent, descriptors: readonly number[] = []): void {
     try {
-      this.send(message);
+      this.send(message, descriptors);
     } catch (error) {
       if (!isErrno(error, EPIPE, ECONNRESET)) throw error;
     }

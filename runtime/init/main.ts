@@ -8,7 +8,7 @@ import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeOnExecFrom, execve, joinSessionKeyring, prctl, unshare } from "../libc/process.ts";
+import { closeOnExecFrom, execve, joinSessionKeyring, prctl, setns, unshare } from "../libc/process.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { bringLoopbackUp } from "../linux/network.ts";
 import { directoryInRoot, fdPath } from "../linux/path.ts";
@@ -49,10 +49,14 @@ export function runInit(task: InitTask): never {
   throw new Error("unreachable");
 }
 
+/** Filesystems that do not care about the network namespace of who mounts them; sysfs does. */
+const WITHOUT_NETWORK: readonly string[] = ["proc", "tmpfs", "devpts", "mqueue"];
+
 class Init {
   readonly #plan: Plan;
   readonly #task: InitTask;
   readonly #channel: InitChannel;
+  #inNetwork = false;
   /** Whether the runtime has done its part: id maps, cgroups. */
   #admitted = false;
   /** Whether this process is in its cgroup. */
@@ -72,8 +76,20 @@ class Init {
     return received.message;
   }
 
+  /** Enters the network namespace that the runtime makes meanwhile. */
+  #awaitNetwork(): void {
+    if (!this.#task.networkByRuntime || this.#inNetwork) return;
+    const received = this.#channel.receive();
+    const [namespace] = received?.descriptors ?? [];
+    if (namespace === undefined) throw new RegError("EPIPE", "the runtime has gone");
+    withFd(namespace, () => setns(namespace, C.CLONE_NEWNET, "the network namespace"));
+    this.#inNetwork = true;
+    bringLoopbackUp();
+  }
+
   /** Waits for the runtime, which works at the same time, until it is needed. */
   #awaitAdmission(): void {
+    this.#awaitNetwork();
     if (!this.#admitted) this.#receive();
     this.#admitted = true;
   }
@@ -100,13 +116,14 @@ class Init {
     newSession();
     if (this.#plan.newKeyring) joinSessionKeyring(`_ses.${this.#plan.id}`);
     this.#setTimeOffsets();
-    if ((namespaces.create & C.CLONE_NEWNET) !== 0) bringLoopbackUp();
+    if ((namespaces.create & C.CLONE_NEWNET) !== 0 && !this.#task.networkByRuntime) bringLoopbackUp();
     this.#setNames();
 
     const proc = openProc();
     const root = openRoot(rootfs, hasNamespace(namespaces, "mount"));
     for (const entry of mounts) {
       if (entry.kind !== "cgroup") {
+        if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) this.#awaitNetwork();
         applyMount(root, entry, this.#plan.mountLabel);
         continue;
       }

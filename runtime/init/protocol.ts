@@ -3,6 +3,7 @@
  *
  *   runtime                               init
  *      │  cgroups, id maps                  │  mounts, devices, hostname ...
+ *      │── network (+ namespace) ──────────▶│  only when the runtime makes it; awaited before sysfs is mounted
  *      │── proceed ────────────────────────▶│  awaited before its ids or its cgroup are needed
  *      │  limits, state.json                │  cgroup mounts
  *      │◀──────────────────────────── hooks │  only with prestart or createRuntime hooks
@@ -18,7 +19,11 @@
  */
 import type { ErrorData } from "../errors/errors.ts";
 
-export type ToInit = { readonly type: "proceed" } | { readonly type: "park" } | { readonly type: "start" };
+export type ToInit =
+  | { readonly type: "network" }
+  | { readonly type: "proceed" }
+  | { readonly type: "park" }
+  | { readonly type: "start" };
 
 export type FromInit =
   | { readonly type: "pid"; readonly pid: number }

@@ -69,11 +69,17 @@ function needsIntermediate({ create, join }: NamespacePlan): boolean {
   return (create & C.CLONE_NEWUSER) !== 0 || join.some(({ type }) => type === "user" || type === "pid");
 }
 
+/** See InitTask.networkByRuntime. A namespace that belongs to a new user namespace can only be made inside that. */
+export function makesNetwork({ namespaces }: Plan): boolean {
+  return host.kind === "native" && (namespaces.create & C.CLONE_NEWNET) !== 0 && !needsIntermediate(namespaces);
+}
+
 function cloneInit(task: InitTask, channel: RuntimeChannel): number {
   const { namespaces } = task.plan;
   if (!needsIntermediate(namespaces)) {
     const directory = task.admission === "init" ? openCgroup(task.cgroup).openDirectory() : undefined;
-    const pid = clone3(namespaces.create & ~MADE_BY_INIT, directory);
+    const network = task.networkByRuntime ? C.CLONE_NEWNET : 0;
+    const pid = clone3(namespaces.create & ~(MADE_BY_INIT | network), directory);
     if (directory !== undefined) close(directory);
     if (pid === 0) {
       closeInherited(task);

@@ -24,6 +24,11 @@ export interface InitTask {
   readonly cgroupHost: CgroupHost;
   readonly cgroup: CgroupState;
   readonly admission: Admission;
+  /**
+   * Whether the runtime makes the network namespace and sends it. The kernel takes longer for it than for all the others
+   * together, and init has mounts to do meanwhile.
+   */
+  readonly networkByRuntime: boolean;
   /** Whether the clone was born in the unified hierarchy (CLONE_INTO_CGROUP). */
   readonly bornInCgroup: boolean;
   readonly descriptors: InitDescriptors;
