@@ -112,7 +112,7 @@ function mountStep(mount: MountPlan): PlanStep {
   const tail = `on ${destination}${said === "" ? "" : ` (${said})`}`;
   if (mount.kind === "cgroup") return { what: `the container's cgroup ${tail}`, field };
   if (mount.kind === "bind") {
-    const mapped = mount.idMappings === undefined ? "" : ", ids mapped";
+    const mapped = mount.idMap === undefined ? "" : ", ids mapped";
     return { what: `${mount.source} ${tail}${mapped}`, field };
   }
   const source = mount.source === mount.type ? "" : ` ${mount.source}`;

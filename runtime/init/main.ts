@@ -121,15 +121,16 @@ class Init {
 
     const proc = openProc();
     const root = openRoot(rootfs, hasNamespace(namespaces, "mount"));
-    for (const entry of mounts) {
+    const { trees } = this.#task.descriptors;
+    mounts.forEach((entry, index) => {
       if (entry.kind !== "cgroup") {
         if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) this.#awaitNetwork();
-        applyMount(root, entry, this.#plan.mountLabel);
-        continue;
+        applyMount(root, entry, this.#plan.mountLabel, trees?.[index]);
+        return;
       }
       this.#enterCgroup();
       mountCgroup(root, entry, this.#task.cgroupHost, hasNamespace(namespaces, "cgroup"));
-    }
+    });
     if (this.#plan.fillDev) makeDevices(root, this.#plan.devices, inUserNamespace);
     this.#enterCgroup();
     this.#runtimeHooks();

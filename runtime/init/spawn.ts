@@ -20,6 +20,7 @@ import { Channel } from "./channel.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
+import { closeTrees, makeTrees, type Trees } from "./trees.ts";
 
 export type RuntimeChannel = Channel<ToInit, FromInit>;
 
@@ -77,14 +78,17 @@ export function makesNetwork({ namespaces }: Plan): boolean {
 function cloneInit(task: InitTask, channel: RuntimeChannel): number {
   const { namespaces } = task.plan;
   if (!needsIntermediate(namespaces)) {
+    const trees = makeTrees(task.plan);
     const directory = task.admission === "init" ? openCgroup(task.cgroup).openDirectory() : undefined;
     const network = task.networkByRuntime ? C.CLONE_NEWNET : 0;
     const pid = clone3(namespaces.create & ~(MADE_BY_INIT | network), directory);
     if (directory !== undefined) close(directory);
     if (pid === 0) {
-      closeInherited(task);
-      enterAndRun({ ...task, bornInCgroup: directory !== undefined });
+      const mine = withTrees({ ...task, bornInCgroup: directory !== undefined }, trees);
+      closeInherited(mine);
+      enterAndRun(mine);
     }
+    if (trees !== undefined) closeTrees(trees);
     return pid;
   }
   const intermediate = clone3(0);
@@ -97,9 +101,16 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): number {
   return pid;
 }
 
+function withTrees(task: InitTask, trees: Trees | undefined): InitTask {
+  return trees === undefined ? task : { ...task, descriptors: { ...task.descriptors, trees } };
+}
+
 /** The clone has the runtime's descriptors, its lock on the state directory among them: all but its own go at once. */
-function closeInherited({ plan, descriptors: { channel, execFifo } }: InitTask): void {
-  closeFrom(3 + plan.preserveFds, execFifo === undefined ? [channel] : [channel, execFifo]);
+function closeInherited({ plan, descriptors: { channel, execFifo, trees = [] } }: InitTask): void {
+  closeFrom(
+    3 + plan.preserveFds,
+    [channel, execFifo, ...trees].filter((fd) => fd !== undefined),
+  );
 }
 
 /** The pid that an intermediate reports. */
@@ -122,9 +133,10 @@ export function runIntermediate(task: InitTask): never {
   reporting(task, () => {
     const { namespaces } = task.plan;
     if (task.admission === "intermediate") openCgroup(task.cgroup).attachSelf(false);
+    const mine = withTrees(task, makeTrees(task.plan));
     joinNamespaces(namespaces.join);
     const pid = clone3((namespaces.create & ~MADE_BY_INIT) + C.CLONE_PARENT);
-    if (pid === 0) runInit(task);
+    if (pid === 0) runInit(mine);
     new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
   });
   libc._exit(0);

@@ -3,6 +3,7 @@ import type { CgroupHost } from "../linux/cgroup/host.ts";
 import type { CgroupState } from "../linux/cgroup/types.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { ProcessPlan } from "../oci/plan/process.ts";
+import type { Trees } from "./trees.ts";
 
 /** Descriptors that init is born with, besides 0, 1 and 2 and the preserved ones. */
 export interface InitDescriptors {
@@ -10,6 +11,8 @@ export interface InitDescriptors {
   readonly channel: number;
   /** O_PATH of exec.fifo; absent for `run`. */
   readonly execFifo?: number;
+  /** Detached mounts, see trees.ts. */
+  readonly trees?: Trees;
 }
 
 /**

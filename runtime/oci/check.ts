@@ -224,7 +224,8 @@ function mountRules(mount: Mount, at: string, namespaces: Namespaces, faults: Fa
         destination,
       );
   }
-  const asked = options?.find((option) => option === "idmap" || option === "ridmap");
+  const asked = options?.find((option) => option.startsWith("idmap") || option.startsWith("ridmap"));
+  if (asked?.includes("=") === true) faults.add(`${at}/options`, "idmap, with uidMappings and gidMappings", asked);
   if (uidMappings === undefined && gidMappings === undefined && asked === undefined) return;
   if (!bind) faults.add(at, "a bind mount, because it has id mappings", type === undefined ? "no type" : type);
   if (uidMappings === undefined && gidMappings === undefined) {

@@ -18,7 +18,7 @@ export const IMPLEMENTED = {
   selinux: true,
   intelRdt: false,
   memoryPolicy: false,
-  idmap: false,
+  idmap: true,
   netDevices: false,
   checkpoint: false,
 } as const;

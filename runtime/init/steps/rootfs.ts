@@ -4,7 +4,7 @@
  * Source: runtime-spec config.md "Mounts"; open_tree(2), move_mount(2), mount_setattr(2), pivot_root(2).
  */
 import { host } from "#host";
-import { EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
+import { EACCES, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { close, isErrno, open, openat2, readDirectory, stat, withFd } from "../../libc/file.ts";
@@ -74,9 +74,14 @@ function makeParentPrivate(path: string): void {
   }
 }
 
-/** Mounts one entry of the plan. Cgroup mounts are done by steps/cgroup.ts. */
-export function applyMount(root: number, entry: Exclude<MountPlan, { kind: "cgroup" }>, label?: string): void {
-  at(entry.field, () => (entry.kind === "bind" ? bind(root, entry) : mountFilesystem(root, entry, label)));
+/** Mounts one entry of the plan; `tree` is what trees.ts has made for it. Cgroup mounts are done by steps/cgroup.ts. */
+export function applyMount(
+  root: number,
+  entry: Exclude<MountPlan, { kind: "cgroup" }>,
+  label: string | undefined,
+  tree: number | undefined,
+): void {
+  at(entry.field, () => (entry.kind === "bind" ? bind(root, entry, tree) : mountFilesystem(root, entry, label)));
 }
 
 /** The last component of a target of proc or sysfs must not be a symlink: what is hidden later would be elsewhere. */
@@ -199,9 +204,9 @@ function copyFile(name: string, from: number, to: number, mode: number): void {
   );
 }
 
-function bind(root: number, entry: BindMount): void {
+function bind(root: number, entry: BindMount, made: number | undefined): void {
   const { source, destination, options } = entry;
-  withFd(cloneSource(entry), (tree) => {
+  withFd(made === undefined ? cloneSource(entry) : chooseTree(entry, made), (tree) => {
     const { set, clear } = options;
     const attributes = applyBindAttributes(tree, set, clear, source);
     if ((options.recursiveSet | options.recursiveClear) !== 0)
@@ -212,6 +217,22 @@ function bind(root: number, entry: BindMount): void {
     if (!attributes) remountBind(tree, options.flags);
     for (const propagation of options.propagation) applyPropagation(tree, propagation, destination);
   });
+}
+
+/**
+ * A tree without mapped ids is only for what init cannot reach: its own copy is better, because the kernel locks what the
+ * host has made read-only, and because it sees what earlier entries have mounted.
+ */
+function chooseTree(entry: BindMount, made: number): number {
+  if (entry.idMap !== undefined) return made;
+  try {
+    const own = cloneSource(entry);
+    close(made);
+    return own;
+  } catch (error) {
+    if (isErrno(error, EACCES)) return made;
+    throw error;
+  }
 }
 
 function cloneSource(entry: BindMount): number {

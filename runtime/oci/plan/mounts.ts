@@ -1,7 +1,8 @@
 /** The mounts of a container, as data. Pure. Source: runtime-spec config.md "Mounts". */
 import * as C from "../../libc/constants.ts";
-import type { Config, IdMapping, Mount } from "../config.ts";
+import type { Config, Mount } from "../config.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
+import { formatIdMap } from "./namespaces.ts";
 
 interface MountBase {
   /** Absolute path in the container. */
@@ -25,8 +26,15 @@ export interface BindMount extends MountBase {
   readonly kind: "bind";
   /** Absolute path on the host. */
   readonly source: string;
-  readonly idMappings?: { readonly uid: readonly IdMapping[]; readonly gid: readonly IdMapping[] };
+  /** Owners are shown as this says. */
+  readonly idMap?: IdMapPlan;
 }
+
+/** The mapping of an id-mapped mount: that of a user namespace, by contents of uid_map and gid_map or by path. */
+export type IdMapPlan = {
+  /** Whether the mounts below the source are mapped too. */
+  readonly recursive: boolean;
+} & ({ readonly uidMap: string; readonly gidMap: string } | { readonly path: string });
 
 /** Type "cgroup": what the container sees of its own cgroups, for the version that the host has. */
 export interface CgroupMount extends MountBase {
@@ -46,21 +54,32 @@ function planMount(mount: Mount, field: string, config: Config, bundle: string):
   const destination = cleanPath(mount.destination);
   if (options.bind || mount.type === "bind") {
     const source = mount.source ?? "";
-    const uid = mount.uidMappings ?? (options.idmap === undefined ? undefined : config.linux?.uidMappings);
-    const gid = mount.gidMappings ?? (options.idmap === undefined ? undefined : config.linux?.gidMappings);
+    const idMap = planIdMap(mount, options, config);
     return {
       kind: "bind",
       source: source.startsWith("/") ? source : `${bundle}/${source}`,
       destination,
       options,
       field,
-      ...(uid === undefined || gid === undefined ? {} : { idMappings: { uid, gid } }),
+      ...(idMap === undefined ? {} : { idMap }),
     };
   }
   const type = mount.type ?? "";
   if (type === "cgroup" || type === "cgroup2") return { kind: "cgroup", destination, options, field };
   const readonlyAtEnd = type === "tmpfs" && (options.flags & C.MS_RDONLY) !== 0;
   return { kind: "filesystem", type, source: mount.source ?? type, destination, options, readonlyAtEnd, field };
+}
+
+/** The mount's own mappings, or those of the container's user namespace when only an option asks. */
+function planIdMap(mount: Mount, { idmap }: MountOptions, config: Config): IdMapPlan | undefined {
+  const { linux = {} } = config;
+  const recursive = idmap === "ridmap";
+  if (mount.uidMappings !== undefined && mount.gidMappings !== undefined)
+    return { recursive, uidMap: formatIdMap(mount.uidMappings), gidMap: formatIdMap(mount.gidMappings) };
+  if (idmap === undefined) return undefined;
+  const path = linux.namespaces?.find(({ type }) => type === "user")?.path ?? "";
+  if (path !== "") return { recursive, path };
+  return { recursive, uidMap: formatIdMap(linux.uidMappings ?? []), gidMap: formatIdMap(linux.gidMappings ?? []) };
 }
 
 /** The mounts in the order of config.json. `bundle` is absolute; relative bind sources start there. */
