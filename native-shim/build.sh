@@ -74,4 +74,8 @@ else
     link "$work/stage1" "$work/empty"
     "$work/stage1" "$work/snapshot"
     link "$output" "$work/snapshot"
+    "$output" --version >/dev/null || {
+        echo "build.sh: the snapshot does not fit the binary" >&2
+        exit 1
+    }
 fi

@@ -4,6 +4,7 @@
  * will put it, so that pointers in it stay true. */
 #include "shim.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -33,6 +34,7 @@ struct header {
 struct arena {
     JSRuntime *runtime;
     JSContext *context;
+    const void *landmarks[3];
     struct header *small_free[SMALL_CLASSES + 1];
     struct header *large_free[LARGE_CLASSES];
     uint8_t *fresh, *fresh_end;
@@ -126,6 +128,10 @@ const JSMallocFunctions engine_memory = {allocate, release, resize, usable};
 
 enum { SNAPSHOT_LIMIT = 16 * 1024 * 1024 };
 
+/* Addresses of the first and the last of what a snapshot can point to: the same in the binary that made it and in its user. */
+extern const uint8_t __init_array_start[], _end[];
+static const void *const landmarks[3] = {__init_array_start, modules, _end};
+
 /* Where snapshot.S puts the area that was written by snapshot_write; empty in the binary that writes it. */
 extern uint8_t snapshot_start[], snapshot_end[];
 
@@ -135,6 +141,8 @@ JSContext *snapshot_restore(JSRuntime **runtime, int all) {
     if (all)
         madvise(snapshot_start, (size_t)(snapshot_end - snapshot_start), MADV_POPULATE_WRITE);
     arena = (struct arena *)snapshot_start;
+    if (memcmp(arena->landmarks, landmarks, sizeof landmarks) != 0)
+        abort(); /* build.sh runs the binary once, so nobody else sees this */
     *runtime = arena->runtime;
     return arena->context;
 }
@@ -155,6 +163,7 @@ int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx) {
     size_t length = (used + 4095) & ~(size_t)4095;
     arena->runtime = runtime;
     arena->context = ctx;
+    memcpy(arena->landmarks, landmarks, sizeof landmarks);
     arena->fresh_end = (uint8_t *)arena + length; /* the last page's rest can be used */
     FILE *file = fopen(path, "wb");
     return file != NULL && fwrite(arena, 1, length, file) == length && fclose(file) == 0 ? 0 : -1;
