@@ -201,7 +201,7 @@ function rootSteps({ rootfs }: Plan): PlanStep[] {
   ];
 }
 
-function processSteps({ personality, preserveFds }: Plan, process: ProcessPlan): PlanStep[] {
+function processSteps({ personality, memoryPolicy, preserveFds }: Plan, process: ProcessPlan): PlanStep[] {
   const { uid, gid, groups, umask, rlimits, scheduler, ioPriority, apparmorProfile, selinuxLabel } = process;
   const step = (what: string, name: string): PlanStep => ({ what, field: `/process/${name}` });
   const when = (present: unknown, what: string, name: string): PlanStep[] =>
@@ -220,6 +220,14 @@ function processSteps({ personality, preserveFds }: Plan, process: ProcessPlan):
     ...(personality === undefined
       ? []
       : [{ what: `personality ${personality.domain}`, field: "/linux/personality/domain" }]),
+    ...(memoryPolicy === undefined
+      ? []
+      : [
+          {
+            what: `memory policy ${memoryPolicy.mode}${memoryPolicy.nodes ? ` of nodes ${memoryPolicy.nodes}` : ""}`,
+            field: "/linux/memoryPolicy",
+          },
+        ]),
     ...when(selinuxLabel, `SELinux label ${selinuxLabel}`, "selinuxLabel"),
     step(`user ${uid}, group ${gid}${groups.length === 0 ? "" : `, groups ${groups.join(" ")}`}`, "user"),
     step(`umask ${octal(umask)}`, "user/umask"),

@@ -124,6 +124,7 @@ function run(
     const task = {
       process: plan,
       ...(config.linux?.personality === undefined ? {} : { personality: config.linux.personality }),
+      ...(config.linux?.memoryPolicy === undefined ? {} : { memoryPolicy: config.linux.memoryPolicy }),
       init,
       namespaces: namespacesOf(config, init),
       cgroup: cgroup.state,

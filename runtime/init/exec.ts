@@ -38,7 +38,7 @@ import type { FromInit, ToInit } from "./protocol.ts";
 import { type RuntimeChannel, receivePid, spawnNative } from "./spawn.ts";
 import { becomeRoot, becomeUser, newSession, resetSignals } from "./steps/become-user.ts";
 import { openConsole } from "./steps/console.ts";
-import { resetAffinity, setAffinity } from "./steps/scheduling.ts";
+import { resetAffinity, setAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
 import type { ExecTask } from "./task.ts";
 
 export type NewExecTask = Omit<ExecTask, "type" | "descriptors" | "bornInCgroup">;
@@ -202,6 +202,7 @@ function become(task: ExecTask, proc: number): never {
     withFd(open("/", C.O_PATH | C.O_DIRECTORY), (root) =>
       openConsole(root, process, process.consoleSize, (master) => channel.send({ type: "console" }, [master]), false),
     );
+  setMemoryPolicy(task.memoryPolicy);
   const program = becomeUser(process, proc, task.personality, inUserNamespace);
   close(proc);
   channel.send({ type: "ready" });

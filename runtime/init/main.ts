@@ -25,6 +25,7 @@ import { openConsole } from "./steps/console.ts";
 import { makeDevices } from "./steps/devices.ts";
 import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
+import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
 import type { InitTask } from "./task.ts";
 
 type InitChannel = Channel<FromInit, ToInit>;
@@ -100,6 +101,8 @@ class Init {
     this.#inCgroup = true;
     this.#awaitAdmission();
     if (this.#task.admission === "init") openCgroup(this.#task.cgroup).attachSelf(this.#task.bornInCgroup);
+    // Not what the runtime's caller was confined to, but what the container's cgroup allows.
+    resetAffinity();
     // Only now, so that the container's cgroup is the root of its cgroup namespace.
     if ((this.#plan.namespaces.create & C.CLONE_NEWCGROUP) !== 0) unshare(C.CLONE_NEWCGROUP);
   }
@@ -147,6 +150,7 @@ class Init {
     changeRoot(root, rootfs);
     finishRoot(rootfs);
     close(root);
+    setMemoryPolicy(this.#plan.memoryPolicy);
     if (process !== undefined) this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace);
     close(proc);
     this.#channel.send({ type: "ready" });

@@ -1,6 +1,7 @@
 /** What init is told at its start: by fork on the native host, as JSON on the Node host. */
 import type { CgroupHost } from "../linux/cgroup/host.ts";
 import type { CgroupState } from "../linux/cgroup/types.ts";
+import type { MemoryPolicy } from "../oci/config.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { ProcessPlan } from "../oci/plan/process.ts";
 import type { Trees } from "./trees.ts";
@@ -42,6 +43,7 @@ export interface ExecTask {
   readonly type: "exec";
   readonly process: ProcessPlan;
   readonly personality?: { readonly domain: string };
+  readonly memoryPolicy?: MemoryPolicy;
   /** The container's init, which has all that is joined. */
   readonly init: number;
   /** CLONE_NEW* of the namespaces that the container has of its own. */

@@ -4,6 +4,7 @@
  */
 import { CAPABILITY_NAMES } from "../linux/capability.ts";
 import type { Features, Hooks } from "./config.ts";
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "./plan/memory-policy.ts";
 import { knownMountOptions } from "./plan/mount-options.ts";
 import { NAMESPACE_FLAGS } from "./plan/namespaces.ts";
 
@@ -17,7 +18,7 @@ export const IMPLEMENTED = {
   apparmor: true,
   selinux: true,
   intelRdt: false,
-  memoryPolicy: false,
+  memoryPolicy: true,
   idmap: true,
   netDevices: false,
   checkpoint: false,
@@ -61,7 +62,9 @@ export function features({ version, commit, specVersion }: FeaturesOptions): Fea
       apparmor: { enabled: IMPLEMENTED.apparmor },
       selinux: { enabled: IMPLEMENTED.selinux },
       intelRdt: { enabled: IMPLEMENTED.intelRdt },
-      ...(IMPLEMENTED.memoryPolicy ? { memoryPolicy: {} } : {}),
+      ...(IMPLEMENTED.memoryPolicy
+        ? { memoryPolicy: { modes: Object.keys(MEMORY_POLICY_MODES), flags: Object.keys(MEMORY_POLICY_FLAGS) } }
+        : {}),
       mountExtensions: { idmap: { enabled: IMPLEMENTED.idmap } },
       netDevices: { enabled: IMPLEMENTED.netDevices },
     },

@@ -1,4 +1,7 @@
-/** How the kernel schedules the process: CPU, I/O, execution domain. Source: sched(7), ioprio_set(2), personality(2). */
+/**
+ * How the kernel schedules the process: CPU, I/O, memory nodes, execution domain.
+ * Source: sched(7), ioprio_set(2), set_mempolicy(2), personality(2).
+ */
 import { host } from "#host";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import { checked } from "../../libc/call.ts";
@@ -6,7 +9,8 @@ import * as C from "../../libc/constants.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { SCHED_ATTR } from "../../libc/structs.ts";
-import type { IoPriorityClass, SchedulerFlag, SchedulerPolicy } from "../../oci/config.ts";
+import type { IoPriorityClass, MemoryPolicy, SchedulerFlag, SchedulerPolicy } from "../../oci/config.ts";
+import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../../oci/plan/memory-policy.ts";
 import type { ProcessPlan } from "../../oci/plan/process.ts";
 
 // biome-ignore format: a table
@@ -66,24 +70,46 @@ export function setPersonality(personality: { readonly domain: string } | undefi
 /** cpu_set_t of 8192 processors, the most that Linux has. */
 const CPU_SET_SIZE = 1024;
 
-/** Confines this process to the processors of a list such as "0-3,7". Source: sched_setaffinity(2). */
-export function setAffinity(list: string, field: string): void {
-  const set = new Uint8Array(CPU_SET_SIZE);
+/** The set of a list such as "0-3,7", one bit for each number. Empty elements are nothing, as runc has it. */
+function bitSet(list: string, sizeBytes: number, field: string, what: string): Uint8Array {
+  const set = new Uint8Array(sizeBytes);
   for (const part of list.split(",")) {
+    if (part.trim() === "") continue;
     const range = /^\s*(\d{1,4})(?:-(\d{1,4}))?\s*$/.exec(part);
     const first = Number(range?.[1]);
     const last = Number(range?.[2] ?? first);
-    if (range === null || first > last || last >= CPU_SET_SIZE * 8)
-      throw new RegError("EINVAL", `${JSON.stringify(list)} is not a list of processors`, {
+    if (range === null || first > last || last >= sizeBytes * 8)
+      throw new RegError("EINVAL", `${JSON.stringify(list)} is not a list of ${what}`, {
         field,
-        hint: "a list such as 0-3,7",
+        hint: `a list such as 0-3,7, of numbers below ${sizeBytes * 8}`,
       });
-    for (let cpu = first; cpu <= last; cpu++) set[cpu >> 3] = (set[cpu >> 3] ?? 0) | (1 << (cpu & 7));
+    for (let bit = first; bit <= last; bit++) set[bit >> 3] = (set[bit >> 3] ?? 0) | (1 << (bit & 7));
   }
+  return set;
+}
+
+/** Confines this process to the processors of a list such as "0-3,7". Source: sched_setaffinity(2). */
+export function setAffinity(list: string, field: string): void {
+  const set = bitSet(list, CPU_SET_SIZE, field, "processors");
   at(field, () => checked(libc.sched_setaffinity(0, CPU_SET_SIZE, set), "sched_setaffinity(2)", list));
 }
 
 /** Lets this process run on all processors that its cgroup allows; where that is not permitted, it stays as it is. */
 export function resetAffinity(): void {
   libc.sched_setaffinity(0, CPU_SET_SIZE, new Uint8Array(CPU_SET_SIZE).fill(0xff));
+}
+
+/** nodemask_t of 1024 memory nodes, the most that Linux has. */
+const NODE_SET_SIZE = 128;
+
+/** Where the memory of this process, and of those it starts, is taken from. Source: set_mempolicy(2). */
+export function setMemoryPolicy(policy: MemoryPolicy | undefined): void {
+  if (policy === undefined) return;
+  const { mode, nodes = "", flags = [] } = policy;
+  const set = nodes === "" ? null : bitSet(nodes, NODE_SET_SIZE, "/linux/memoryPolicy/nodes", "memory nodes");
+  const value = flags.reduce((bits, flag) => bits | MEMORY_POLICY_FLAGS[flag], MEMORY_POLICY_MODES[mode]);
+  const size = set === null ? 0 : NODE_SET_SIZE * 8 + 1; // the kernel takes one off
+  at("/linux/memoryPolicy", () =>
+    checked(libc.syscall(C.SYS_set_mempolicy, value, set, size, 0, 0), "set_mempolicy(2)", `${mode} ${nodes}`.trim()),
+  );
 }

@@ -4,7 +4,7 @@
  */
 import { UsageError } from "../../errors/errors.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
-import type { Config, Hooks } from "../config.ts";
+import type { Config, Hooks, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
 import { propagationFlag } from "./mount-options.ts";
@@ -51,6 +51,7 @@ export interface Plan {
   /** Absent when config.json has no process: the container can be created, not started. */
   readonly process?: ProcessPlan;
   readonly personality?: { readonly domain: string };
+  readonly memoryPolicy?: MemoryPolicy;
   /** Whether init gets a session keyring of its own. */
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the process keeps. */
@@ -115,6 +116,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     hooks: config.hooks ?? {},
     ...(process === undefined ? {} : { process: { ...process, env: lastWins([...process.env, ...listen]) } }),
     ...(linux.personality === undefined ? {} : { personality: linux.personality }),
+    ...(linux.memoryPolicy === undefined ? {} : { memoryPolicy: linux.memoryPolicy }),
     newKeyring: !options.noNewKeyring,
     preserveFds: options.preserveFds + options.listenFds,
     warnings: unknown.map((name) => `capability ${name} is unknown and was ignored`),
