@@ -6,7 +6,7 @@ import type { CgroupPlan, FileWrite } from "../oci/plan/cgroup/plan.ts";
 import { DEVICE_LINKS, type DevicePlan } from "../oci/plan/devices.ts";
 import { knownMountOptions, type MountOptions, parseMountOptions, propagationFlag } from "../oci/plan/mount-options.ts";
 import type { MountPlan } from "../oci/plan/mounts.ts";
-import { NAMESPACE_FLAGS, type NamespacePlan } from "../oci/plan/namespaces.ts";
+import { NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { CapabilityPlan, ProcessPlan } from "../oci/plan/process.ts";
 
@@ -28,7 +28,7 @@ export function describePlan(plan: Plan): PlanStage[] {
   const { cgroup, hooks, process } = plan;
   const stages: PlanStage[] = [
     { stage: `cgroup (version ${cgroup.version}, ${cgroup.driver})`, steps: cgroupSteps(cgroup) },
-    { stage: "namespaces", steps: namespaceSteps(plan.namespaces) },
+    { stage: "namespaces", steps: namespaceSteps(plan) },
     { stage: "identity", steps: identitySteps(plan) },
     { stage: "mounts", steps: plan.mounts.map(mountStep) },
     { stage: "devices", steps: plan.fillDev ? deviceSteps(plan.devices) : [] },
@@ -73,12 +73,17 @@ function writeStep({ controller, file, value, field }: FileWrite, version: 1 | 2
   return { what: `${version === 1 ? `${controller}: ` : ""}${file} = ${value}`, field };
 }
 
-function namespaceSteps({ create, join, uidMap, gidMap, timeOffsets }: NamespacePlan): PlanStep[] {
+function namespaceSteps({ namespaces, netDevices: devices }: Plan): PlanStep[] {
+  const { create, join, uidMap, gidMap, timeOffsets } = namespaces;
   const created = Object.entries(NAMESPACE_FLAGS).flatMap(([type, flag]) => ((create & flag) === 0 ? [] : [type]));
   const field = "/linux/namespaces";
   return [
     ...join.map(({ type, path, field }) => ({ what: `join the ${type} namespace ${path}`, field })),
     ...created.map((type) => ({ what: `new ${type} namespace`, field })),
+    ...(devices ?? []).map(({ from, to, field }) => ({
+      what: `network device ${from} moves in${from === to ? "" : ` as ${to}`}`,
+      field,
+    })),
     ...mapSteps("uid", uidMap, "/linux/uidMappings"),
     ...mapSteps("gid", gidMap, "/linux/gidMappings"),
     ...(timeOffsets ?? "")

@@ -8,13 +8,14 @@ import { at, fromErrorData, RegError, SyscallError } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, makesNetwork, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
-import { close, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
+import { close, open, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
 import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.ts";
+import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-device.ts";
 import { makeNetworkNamespace } from "../linux/network.ts";
 import { processStatus } from "../linux/process.ts";
 import type { Config } from "../oci/config.ts";
@@ -155,13 +156,18 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     if (execFifo !== undefined) close(execFifo);
 
     // From here on init works too, up to the point where it needs what it is admitted to.
+    let devices: readonly MovedDevice[] | undefined;
     if (task.networkByRuntime)
-      withFd(makeNetworkNamespace(), (network) => channel.tell({ type: "network" }, [network]));
+      withFd(makeNetworkNamespace(), (network) => {
+        if (plan.netDevices !== undefined) devices = moveDevices(plan.netDevices, network);
+        channel.tell({ type: "network" }, [network]);
+      });
+    else if (plan.netDevices !== undefined) devices = moveInto(plan.netDevices, plan, pid);
     if (late !== undefined) {
       cgroup = openCgroup(cgroupState);
       createCgroup(late);
     }
-    admit(plan, pid, cgroup, channel);
+    admit(plan, pid, cgroup, channel, devices);
     cgroup.apply(limitsOf(plan.cgroup, (write) => write.controller !== "memory"));
     const startTime = processStatus(pid)?.startTime ?? 0;
     const container = new Container(directory, { ...first, pid, startTime, cgroup: cgroup.state });
@@ -238,14 +244,26 @@ function firstState(config: Config, plan: Plan): StateFile {
 }
 
 /** What init cannot do for itself: the maps of its user namespace, a systemd unit, its score for the OOM killer. */
-function admit(plan: Plan, pid: number, cgroup: Cgroup, channel: RuntimeChannel): void {
+function admit(
+  plan: Plan,
+  pid: number,
+  cgroup: Cgroup,
+  channel: RuntimeChannel,
+  netDevices: readonly MovedDevice[] | undefined,
+): void {
   const { uidMap, gidMap } = plan.namespaces;
   const oomScoreAdj = plan.process?.oomScoreAdj;
   if (oomScoreAdj !== undefined)
     at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
   if (admissionOf(plan) === "runtime") cgroup.attach(pid);
-  channel.tell({ type: "proceed" });
+  channel.tell({ type: "proceed", ...(netDevices === undefined ? {} : { netDevices }) });
+}
+
+/** Moves devices into the network namespace that init was born in or joins. */
+function moveInto(devices: readonly NetDevicePlan[], plan: Plan, pid: number): MovedDevice[] {
+  const joined = plan.namespaces.join.find(({ type }) => type === "network")?.path;
+  return withFd(open(joined ?? `/proc/${pid}/ns/net`, C.O_RDONLY), (namespace) => moveDevices(devices, namespace));
 }
 
 /** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */

@@ -10,6 +10,7 @@ import { close, open, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeOnExecFrom, execve, joinSessionKeyring, prctl, setns, unshare } from "../libc/process.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
+import { configureDevices } from "../linux/net-device.ts";
 import { bringLoopbackUp } from "../linux/network.ts";
 import { directoryInRoot, fdPath } from "../linux/path.ts";
 import { openProc, writeProc } from "../linux/procfs.ts";
@@ -91,8 +92,10 @@ class Init {
   /** Waits for the runtime, which works at the same time, until it is needed. */
   #awaitAdmission(): void {
     this.#awaitNetwork();
-    if (!this.#admitted) this.#receive();
+    if (this.#admitted) return;
     this.#admitted = true;
+    const message = this.#receive();
+    if (message.type === "proceed" && message.netDevices !== undefined) configureDevices(message.netDevices);
   }
 
   /** Enters the cgroup: as late as possible, because what was touched before is not charged to the container. */

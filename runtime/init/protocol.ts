@@ -18,10 +18,11 @@
  * When the runtime dies, init finds the channel closed at the next message it awaits, and ends.
  */
 import type { ErrorData } from "../errors/errors.ts";
+import type { MovedDevice } from "../linux/net-device.ts";
 
 export type ToInit =
   | { readonly type: "network" }
-  | { readonly type: "proceed" }
+  | { readonly type: "proceed"; readonly netDevices?: readonly MovedDevice[] }
   | { readonly type: "park" }
   | { readonly type: "start" };
 

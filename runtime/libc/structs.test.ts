@@ -16,6 +16,7 @@ const HEADERS = `
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/sched/types.h>
 #include <linux/stat.h>

@@ -68,3 +68,9 @@ export const IFREQ = { size: 40, ifr_name: 0, ifr_flags: 16 } as const;
 /** struct __user_cap_header_struct and __user_cap_data_struct, capset(2); two of the latter */
 export const CAP_HEADER = { size: 8, version: 0, pid: 4 } as const;
 export const CAP_DATA = { size: 12, effective: 0, permitted: 4, inheritable: 8 } as const;
+/** struct nlmsghdr, netlink(7) */
+export const NLMSGHDR = { size: 16, nlmsg_len: 0, nlmsg_type: 4, nlmsg_flags: 6, nlmsg_seq: 8 } as const;
+/** struct rtattr, struct ifinfomsg, struct ifaddrmsg, rtnetlink(7) */
+export const RTATTR = { size: 4, rta_len: 0, rta_type: 2 } as const;
+export const IFINFOMSG = { size: 16, ifi_index: 4, ifi_flags: 8, ifi_change: 12 } as const;
+export const IFADDRMSG = { size: 8, ifa_flags: 2, ifa_scope: 3, ifa_index: 4 } as const;

@@ -20,7 +20,7 @@ export const IMPLEMENTED = {
   intelRdt: false,
   memoryPolicy: true,
   idmap: true,
-  netDevices: false,
+  netDevices: true,
   checkpoint: false,
 } as const;
 

@@ -4,7 +4,8 @@
  */
 import { UsageError } from "../../errors/errors.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
-import type { Config, Hooks, MemoryPolicy } from "../config.ts";
+import type { NetDevicePlan } from "../../linux/net-device.ts";
+import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
 import { propagationFlag } from "./mount-options.ts";
@@ -35,6 +36,8 @@ export interface Plan {
   readonly bundle: string;
   readonly annotations: Readonly<Record<string, string>>;
   readonly namespaces: NamespacePlan;
+  /** Devices of the host that go into the container's network namespace; absent when there are none. */
+  readonly netDevices?: readonly NetDevicePlan[];
   readonly rootfs: RootfsPlan;
   readonly mounts: readonly MountPlan[];
   /** Whether /dev gets nodes and links. */
@@ -76,6 +79,14 @@ function planPaths(paths: readonly string[] | undefined, field: string): PathPla
   return (paths ?? []).map((path, index) => ({ path: cleanPath(path), field: `${field}/${index}` }));
 }
 
+function planNetDevices(devices: NonNullable<Linux["netDevices"]>): NetDevicePlan[] {
+  return Object.entries(devices).map(([from, { name }]) => ({
+    from,
+    to: name === undefined || name === "" ? from : name,
+    field: `/linux/netDevices/${from}`,
+  }));
+}
+
 function planRootfs(config: Config, options: PlanOptions, namespaces: NamespacePlan): RootfsPlan {
   const path = config.root?.path ?? "";
   const propagation = propagationFlag(config.linux?.rootfsPropagation ?? "");
@@ -102,6 +113,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     bundle: options.bundle,
     annotations: config.annotations ?? {},
     namespaces,
+    ...(linux.netDevices === undefined ? {} : { netDevices: planNetDevices(linux.netDevices) }),
     rootfs: planRootfs(config, options, namespaces),
     mounts,
     fillDev: fillsDev(mounts),
