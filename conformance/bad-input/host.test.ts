@@ -252,7 +252,7 @@ const DISKS: [name: string, options: string, message: string][] = [
   [
     "a disk without room for a file",
     "nr_inodes=3",
-    "state directory: openat(2) state.json: no space left on device (ENOSPC)\nhint: the filesystem of {folder}/disk/state/{id} is full",
+    "state directory: openat(2) creating.json: no space left on device (ENOSPC)\nhint: the filesystem of {folder}/disk/state/{id} is full",
   ],
   [
     "a read-only disk",

@@ -22,7 +22,11 @@ export function makeReadonlyPaths(root: number, paths: readonly PathPlan[]): voi
     });
 }
 
-/** Hides each path: a directory under an empty read-only tmpfs, one for all of them; a file under /dev/null. */
+/**
+ * Hides each path: a directory under an empty read-only tmpfs, the same for all of them; a file under /dev/null. The tmpfs
+ * itself goes onto the first directory, clones of it onto the others: a detached mount that is closed in the end would make the
+ * kernel wait for all mounts of the host, 10 ms with a thousand containers.
+ */
 export function maskPaths(root: number, paths: readonly PathPlan[], label?: string): void {
   let null_: number | undefined;
   let empty: number | undefined;
@@ -31,15 +35,22 @@ export function maskPaths(root: number, paths: readonly PathPlan[], label?: stri
       const target = openInRootIfExists(root, path);
       if (target === undefined) return;
       withFd(target, () => {
-        const isDirectory = stat("", target).type === C.S_IFDIR;
-        if (isDirectory) empty ??= detachedFilesystem("tmpfs", emptyOptions(label), C.MOUNT_ATTR_RDONLY);
-        else null_ ??= openNull(root);
-        const cover = isDirectory ? empty : null_;
-        withFd(cloneTree("", false, cover), (tree) => moveMount(tree, target, path));
+        if (stat("", target).type !== C.S_IFDIR) {
+          null_ ??= openNull(root);
+          cover(null_, target, path);
+        } else if (empty === undefined) {
+          empty = detachedFilesystem("tmpfs", emptyOptions(label), C.MOUNT_ATTR_RDONLY);
+          moveMount(empty, target, path);
+        } else cover(empty, target, path);
       });
     });
   if (null_ !== undefined) close(null_);
   if (empty !== undefined) close(empty);
+}
+
+/** Mounts a clone of what `from` shows over `target`. */
+function cover(from: number, target: number, path: string): void {
+  withFd(cloneTree("", false, from), (tree) => moveMount(tree, target, path));
 }
 
 function emptyOptions(label: string | undefined): Record<string, string> {

@@ -160,7 +160,7 @@ function copyUp(fd: number, root: number, entry: FilesystemMount, flags: number,
       return equals < 0 ? [] : [[option.slice(0, equals), option.slice(equals + 1)]];
     }),
   );
-  const tree = detachedFilesystem("tmpfs", options, 0);
+  const tree = detachedFilesystem("tmpfs", { source: entry.source, ...options }, 0);
   withFd(tree, () => {
     moveMount(tree, fd, entry.destination);
     // The descriptor still shows the directory beneath; the tree is what is mounted over it.
