@@ -1,18 +1,38 @@
 /** Bundles, root filesystems, state directories, sockets and disks that are not as they should be. */
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultSpec } from "../fixtures/bundle.ts";
 import { withFixture } from "../fixtures/fixture.ts";
 import { REG } from "../paths.ts";
-import { cgroups, mounting, needs, program, root } from "../testing.ts";
-import { create, neutral, refuses, regItself, type Scene } from "./expect.ts";
+import { cgroups, mounting, need, needs, program, root } from "../testing.ts";
+import { create, neutral, refuses, regItself, type Scene, writeConfig } from "./expect.ts";
 
 const host = suite("broken surroundings");
 const test = needs(host, regItself, root, mounting, cgroups);
 const asNobody = needs(host, regItself, root, mounting, cgroups, program("setpriv"));
 const NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
 const BUNDLE_HINT = "\nhint: a bundle is a directory with a config.json: see reg spec";
+
+const withoutResctrl = need("a machine without resctrl", !/ resctrl /.test(readFileSync("/proc/self/mounts", "utf8")));
+needs(
+  host,
+  regItself,
+  root,
+  mounting,
+  cgroups,
+  withoutResctrl,
+)("linux.intelRdt without resctrl", () =>
+  refuses(
+    "the resctrl filesystem is not mounted [/linux/intelRdt]\nhint: mount -t resctrl resctrl /sys/fs/resctrl; the processor and the kernel must support it",
+    (scene) => {
+      const spec = defaultSpec();
+      writeConfig(scene, JSON.stringify({ ...spec, linux: { ...spec.linux, intelRdt: { memBwSchema: "MB:0=20" } } }));
+      return create(scene);
+    },
+  ),
+);
 
 /** [name, what to do to the bundle, the message] */
 const ROOTS: [name: string, change: (scene: Scene) => void, message: string][] = [

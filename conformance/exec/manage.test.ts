@@ -83,7 +83,7 @@ v1("update sets the limits that options name", () =>
     assert.is(control(fixture, id, "pids", "pids.max"), "max");
     assert.is(control(fixture, id, "memory", "memory.limit_in_bytes"), `${64 << 20}`);
     fixture.fail("expected a size", ["update", "--memory", "many", id]);
-    fixture.fail("not supported", ["update", "--l3-cache-schema", "L3:0=f", id]);
+    fixture.fail("is in no resctrl group", ["update", "--l3-cache-schema", "L3:0=f", id]);
   }),
 );
 

@@ -28,6 +28,7 @@ export function describePlan(plan: Plan): PlanStage[] {
   const { cgroup, hooks, process } = plan;
   const stages: PlanStage[] = [
     { stage: `cgroup (version ${cgroup.version}, ${cgroup.driver})`, steps: cgroupSteps(cgroup) },
+    { stage: "caches and memory bandwidth", steps: resctrlSteps(plan) },
     { stage: "namespaces", steps: namespaceSteps(plan) },
     { stage: "identity", steps: identitySteps(plan) },
     { stage: "mounts", steps: plan.mounts.map(mountStep) },
@@ -66,6 +67,18 @@ function cgroupSteps({ driver, paths, early, unit, optional, version }: CgroupPl
     ...(unit === undefined ? [] : [{ what: `start systemd unit ${unit.name} in ${unit.slice}`, field }]),
     ...Object.values(paths).map((path) => ({ what: `make and join ${path}${note}`, field })),
     ...early.map((write) => writeStep(write, version)),
+  ];
+}
+
+function resctrlSteps({ intelRdt }: Plan): PlanStep[] {
+  if (intelRdt === undefined) return [];
+  const { group, schemata, monitor } = intelRdt;
+  return [
+    { what: `join the resctrl group ${group}`, field: "/linux/intelRdt/closID" },
+    ...schemata.map(({ lines, field }) => ({ what: `schemata = ${lines.trim().replaceAll("\n", "; ")}`, field })),
+    ...(monitor === undefined
+      ? []
+      : [{ what: `join its monitoring group ${monitor}`, field: "/linux/intelRdt/enableMonitoring" }]),
   ];
 }
 

@@ -18,6 +18,7 @@ import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.
 import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-device.ts";
 import { makeNetworkNamespace } from "../linux/network.ts";
 import { processStatus } from "../linux/process.ts";
+import { findResctrl, joinResctrl, makeResctrl, removeResctrl, resctrlPaths } from "../linux/resctrl.ts";
 import type { Config } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { parseConfig } from "../oci/parse.ts";
@@ -136,7 +137,8 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
     const directory = StateDirectory.claim(options.root, options.id);
     rollback.add(() => directory.remove());
-    const first = firstState(config, plan);
+    const resctrl = plan.intelRdt === undefined ? undefined : resctrlPaths(findResctrl(), plan.intelRdt);
+    const first = { ...firstState(config, plan), ...(resctrl === undefined ? {} : { resctrl }) };
     directory.writeFirst(first, text);
     const [early, late] = splitCgroup(plan);
     let cgroup = createCgroup(early, systemdDriver(early));
@@ -151,6 +153,10 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
       admission: admissionOf(plan),
       networkByRuntime: makesNetwork(plan),
     };
+    if (plan.intelRdt !== undefined && resctrl !== undefined) {
+      rollback.add(() => removeResctrl(resctrl));
+      makeResctrl(resctrl, plan.intelRdt);
+    }
     const { pid, channel } = spawnInit(task, execFifo);
     rollback.add(() => killInit(pid, channel));
     if (execFifo !== undefined) close(execFifo);
@@ -167,6 +173,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
       cgroup = openCgroup(cgroupState);
       createCgroup(late);
     }
+    if (resctrl !== undefined) joinResctrl(resctrl, pid);
     admit(plan, pid, cgroup, channel, devices);
     cgroup.apply(limitsOf(plan.cgroup, (write) => write.controller !== "memory"));
     const startTime = processStatus(pid)?.startTime ?? 0;

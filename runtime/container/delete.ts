@@ -5,6 +5,7 @@ import * as C from "../libc/constants.ts";
 import { isErrno, withFd } from "../libc/file.ts";
 import { poll } from "../libc/poll.ts";
 import { openPidfd, signalPidfd } from "../libc/process.ts";
+import { removeResctrl } from "../linux/resctrl.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
@@ -44,19 +45,23 @@ function destroy(container: Container, force: boolean, warn: DeleteOptions["warn
   if (!force && status !== "stopped" && status !== "created" && status !== "creating")
     throw deleteRunning(container.state.id, status);
   const { cgroup } = container;
+  const { resctrl } = container.state;
   killInit(container);
   // Processes that init left behind, when it had no pid namespace; and those of a create that was killed.
   cgroup.killAll(SIGKILL);
   cgroup.destroy();
+  if (resctrl !== undefined) removeResctrl(resctrl);
   runPoststop(container, warn);
 }
 
 /** Removes a container whose init has just ended, under the lock that it was made with: the end of `run`. */
 export function removeStopped(container: Container, plan: Plan, warn: DeleteOptions["warn"]): void {
   const { cgroup, directory } = container;
+  const { resctrl } = container.state;
   // With its own pid namespace, init took all other processes with it.
   if ((plan.namespaces.create & C.CLONE_NEWPID) === 0) cgroup.killAll(SIGKILL);
   cgroup.destroy();
+  if (resctrl !== undefined) removeResctrl(resctrl);
   runPoststop(container, warn);
   directory.remove();
 }

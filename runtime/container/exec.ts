@@ -8,6 +8,7 @@ import { type ExitStatus, openPidfd } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
 import type { Cgroup } from "../linux/cgroup/cgroup.ts";
 import { hasController } from "../linux/cgroup/host.ts";
+import { joinResctrl } from "../linux/resctrl.ts";
 import type { Config, Process } from "../oci/config.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
@@ -134,6 +135,7 @@ function run(
     };
     const spawned = spawnExec(task, pidfd);
     rollback.add(() => killInit(spawned.pid, spawned.channel));
+    if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
     if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
     const terminal = serve(spawned, consoleSocket);
     if (terminal !== undefined) rollback.add(() => close(terminal));

@@ -28,6 +28,7 @@ import {
 } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import type { CgroupState } from "../linux/cgroup/types.ts";
+import type { ResctrlState } from "../linux/resctrl.ts";
 import type { Hooks } from "../oci/config.ts";
 
 /** What state.json keeps. The status is not in it: it is asked of the kernel. */
@@ -45,6 +46,8 @@ export interface StateFile {
   readonly annotations: Readonly<Record<string, string>>;
   readonly ownerUid: number;
   readonly cgroup: CgroupState;
+  /** Directories of the resctrl filesystem; absent without linux.intelRdt. */
+  readonly resctrl?: ResctrlState;
   /** `exec` too leaves the caller's session keyring as it is. */
   readonly noNewKeyring?: true;
   /** poststart and poststop, which run when the bundle may be gone. */

@@ -17,7 +17,7 @@ export const IMPLEMENTED = {
   seccomp: false,
   apparmor: true,
   selinux: true,
-  intelRdt: false,
+  intelRdt: true,
   memoryPolicy: true,
   idmap: true,
   netDevices: true,
@@ -61,7 +61,7 @@ export function features({ version, commit, specVersion }: FeaturesOptions): Fea
       seccomp: { enabled: IMPLEMENTED.seccomp },
       apparmor: { enabled: IMPLEMENTED.apparmor },
       selinux: { enabled: IMPLEMENTED.selinux },
-      intelRdt: { enabled: IMPLEMENTED.intelRdt },
+      intelRdt: { enabled: IMPLEMENTED.intelRdt, schemata: IMPLEMENTED.intelRdt, monitoring: IMPLEMENTED.intelRdt },
       ...(IMPLEMENTED.memoryPolicy
         ? { memoryPolicy: { modes: Object.keys(MEMORY_POLICY_MODES), flags: Object.keys(MEMORY_POLICY_FLAGS) } }
         : {}),

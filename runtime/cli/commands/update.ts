@@ -27,8 +27,8 @@ const OPTIONS = {
   "memory-reservation": { type: "string", placeholder: "SIZE", describe: "memory that is left when others need some" },
   "memory-swap": { type: "string", placeholder: "SIZE", describe: "limit of memory and swap together; -1 is none" },
   "pids-limit": { type: "number", placeholder: "N", describe: "most processes and threads; -1 is no limit" },
-  "l3-cache-schema": { type: "string", hidden: true, describe: "Intel RDT, which is not supported" },
-  "mem-bw-schema": { type: "string", hidden: true, describe: "Intel RDT, which is not supported" },
+  "l3-cache-schema": { type: "string", describe: "L3 cache ids and bit masks, such as L3:0=7f0" },
+  "mem-bw-schema": { type: "string", describe: "memory bandwidth by L3 cache id, such as MB:0=20" },
   "kernel-memory": { type: "string", hidden: true, describe: "accepted for old callers" },
   "kernel-memory-tcp": { type: "string", hidden: true, describe: "accepted for old callers" },
 } as const satisfies OptionTable;
@@ -39,11 +39,10 @@ export const command = defineCommand({
   positionals: [{ name: "id", describe: "the container" }],
   options: OPTIONS,
   run: (values, [id = ""], { root, warn }) => {
-    for (const name of ["l3-cache-schema", "mem-bw-schema"] as const)
-      if (values[name] !== undefined) throw new UsageError(`--${name}: Intel RDT is not supported`);
     for (const name of ["kernel-memory", "kernel-memory-tcp"] as const)
       if (values[name] !== undefined) warn(`--${name} has no effect: the kernel does not have it any more`);
-    update(root, id, values.resources === undefined ? fromOptions(values) : readResources(values.resources));
+    const resources = values.resources === undefined ? fromOptions(values) : readResources(values.resources);
+    update(root, id, resources, [values["l3-cache-schema"] ?? "", values["mem-bw-schema"] ?? ""]);
   },
 });
 

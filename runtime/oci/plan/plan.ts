@@ -8,6 +8,7 @@ import type { NetDevicePlan } from "../../linux/net-device.ts";
 import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
+import { type IntelRdtPlan, planIntelRdt } from "./intel-rdt.ts";
 import { propagationFlag } from "./mount-options.ts";
 import { cleanPath, type MountPlan, planMounts } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
@@ -55,6 +56,7 @@ export interface Plan {
   readonly process?: ProcessPlan;
   readonly personality?: { readonly domain: string };
   readonly memoryPolicy?: MemoryPolicy;
+  readonly intelRdt?: IntelRdtPlan;
   /** Whether init gets a session keyring of its own. */
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the process keeps. */
@@ -103,6 +105,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const linux = config.linux ?? {};
   const namespaces = planNamespaces(config);
   const mounts = planMounts(config, options.bundle);
+  const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
   const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
@@ -129,6 +132,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     ...(process === undefined ? {} : { process: { ...process, env: lastWins([...process.env, ...listen]) } }),
     ...(linux.personality === undefined ? {} : { personality: linux.personality }),
     ...(linux.memoryPolicy === undefined ? {} : { memoryPolicy: linux.memoryPolicy }),
+    ...(intelRdt === undefined ? {} : { intelRdt }),
     newKeyring: !options.noNewKeyring,
     preserveFds: options.preserveFds + options.listenFds,
     warnings: unknown.map((name) => `capability ${name} is unknown and was ignored`),
