@@ -26,11 +26,12 @@ import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
 import * as systemd from "../oci/plan/cgroup/systemd.ts";
 import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
+import { makeNotifyDirectory } from "./notify.ts";
 import { Rollback } from "./rollback.ts";
-import { checkId, StateDirectory, type StateFile } from "./store.ts";
+import { checkId, NOTIFY_DIRECTORY, StateDirectory, type StateFile } from "./store.ts";
 import { systemdDriver } from "./systemd.ts";
 
-export interface CreateOptions extends Omit<PlanOptions, "bundle"> {
+export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirectory"> {
   /** Directory of all containers' state. */
   readonly root: string;
   /** Absolute or relative to the working directory. */
@@ -40,6 +41,8 @@ export interface CreateOptions extends Omit<PlanOptions, "bundle"> {
   readonly pidFile?: string;
   readonly consoleSocket?: string;
   readonly pidfdSocket?: string;
+  /** The caller's $NOTIFY_SOCKET, for sd_notify(3) in the container. */
+  readonly notifySocket?: string;
   /** Told about what is odd and no error. */
   readonly warn?: (message: string) => void;
 }
@@ -86,7 +89,13 @@ export function loadConfig(bundle: string, file = "config.json"): { readonly con
 /** Plans the container that a config describes, for this host. */
 export function planFor(config: Config, options: CreateOptions): Plan {
   const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
-  return planContainer(config, { ...options, systemd, bundle: absolutePath(options.bundle) }, cgroupHost);
+  const bundle = absolutePath(options.bundle);
+  return planContainer(config, { ...options, ...notifyOption(options), systemd, bundle }, cgroupHost);
+}
+
+function notifyOption({ root, id, notifySocket }: CreateOptions): Pick<PlanOptions, "notifyDirectory"> {
+  if (notifySocket === undefined) return {};
+  return { notifyDirectory: `${absolutePath(root)}/${id}/${NOTIFY_DIRECTORY}` };
 }
 
 /** Creates a container, and leaves its init waiting at the exec fifo. Throws after taking everything back. */
@@ -128,7 +137,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
   const { config, text } = loadConfig(options.bundle, options.configFile);
   const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
   const bundle = absolutePath(options.bundle);
-  const plan = planContainer(config, { ...options, systemd, bundle }, cgroupHost);
+  const plan = planContainer(config, { ...options, ...notifyOption(options), systemd, bundle }, cgroupHost);
   for (const warning of plan.warnings) options.warn?.(warning);
   checkTerminal(plan, options, detached);
 
@@ -140,6 +149,7 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
     const resctrl = plan.intelRdt === undefined ? undefined : resctrlPaths(findResctrl(), plan.intelRdt);
     const first = { ...firstState(config, plan), ...(resctrl === undefined ? {} : { resctrl }) };
     directory.writeFirst(first, text);
+    if (options.notifySocket !== undefined) makeNotifyDirectory(directory.path);
     const [early, late] = splitCgroup(plan);
     let cgroup = createCgroup(early, systemdDriver(early));
     const execFifo = gated ? directory.makeExecFifo() : undefined;

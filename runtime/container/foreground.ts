@@ -10,6 +10,7 @@ import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
 import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+import type { NotifyRelay, Warn } from "./notify.ts";
 
 const SIGKILL = 9;
 const SIGCHLD = 17;
@@ -43,12 +44,12 @@ export class Foreground {
   }
 
   /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */
-  wait(pid: number, terminal: number | undefined): ExitStatus {
+  wait(pid: number, terminal: number | undefined, notify?: NotifyRelay, warn?: Warn): ExitStatus {
     const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : () => {};
     try {
       const relay = terminal === undefined ? undefined : new TerminalRelay(terminal);
       relay?.resize();
-      return this.#serve(pid, relay);
+      return this.#serve(pid, relay, notify, warn);
     } finally {
       restore();
       close(this.#signals);
@@ -56,20 +57,22 @@ export class Foreground {
     }
   }
 
-  #serve(pid: number, relay: TerminalRelay | undefined): ExitStatus {
+  #serve(pid: number, relay: TerminalRelay | undefined, notify?: NotifyRelay, warn?: Warn): ExitStatus {
     const pidfd = openPidfd(pid); // not SIGCHLD: on Node, a thread of libuv's may get it
     if (pidfd === undefined) return waitFor(pid);
     return withFd(pidfd, () => {
       for (;;) {
-        const [signalled, input, output, ended] = poll([
+        const [signalled, input, output, ended, notified] = poll([
           [this.#signals, C.POLLIN],
           [relay?.inputFd, C.POLLIN],
           [relay?.outputFd, C.POLLIN],
           [pidfd, C.POLLIN],
+          [notify?.fd, C.POLLIN],
         ]);
         if (output) relay?.forwardOutput();
         if (input) relay?.forwardInput();
         if (signalled) this.#handleSignals(pid, relay);
+        if (notified) notify?.pass(libc.getpid(), warn); // the service is this process, as long as it stays
         if (!ended) continue;
         relay?.drain();
         return waitFor(pid);

@@ -4,6 +4,7 @@ import type { ExitStatus } from "../libc/process.ts";
 import { type Built, build, type CreateOptions, writePidFile } from "./create.ts";
 import { removeStopped } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
+import { NotifyRelay } from "./notify.ts";
 import { poststart } from "./start.ts";
 
 export interface RunOptions extends CreateOptions {
@@ -20,11 +21,19 @@ export function run(options: RunOptions): ExitStatus | undefined {
   const foreground = detach ? undefined : new Foreground();
   const built = build(options, detach, false);
   let status: ExitStatus | undefined;
+  let relay: NotifyRelay | undefined;
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid);
+    relay =
+      options.notifySocket === undefined
+        ? undefined
+        : new NotifyRelay(built.container.directory.path, options.notifySocket);
     startNow(built);
-    if (foreground === undefined) return undefined;
-    status = foreground.wait(built.pid, built.terminal);
+    if (foreground === undefined) {
+      relay?.waitForReady(built.pid, warn);
+      return undefined;
+    }
+    status = foreground.wait(built.pid, built.terminal, relay, warn);
   } catch (error) {
     built.rollback.run();
     throw error;

@@ -9,26 +9,34 @@ import { openPidfd } from "../libc/process.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import { Container } from "./container.ts";
 import { killContainer } from "./kill.ts";
+import { NotifyRelay } from "./notify.ts";
 
 export interface StartOptions {
   readonly root: string;
   readonly id: string;
+  /** The caller's $NOTIFY_SOCKET: returns only when the container has said READY=1. */
+  readonly notifySocket?: string;
   readonly warn?: (message: string) => void;
 }
 
 /** Starts a created container. Returns when its process has been executed; throws what kept it from that. */
-export function start({ root, id }: StartOptions): void {
+export function start({ root, id, notifySocket, warn }: StartOptions): void {
   const container = Container.open(root, id);
+  let relay: NotifyRelay | undefined;
   try {
     container.directory.lock();
     const status = container.status();
     if (status === "stopped") throw startStopped();
     if (status !== "created") throw alreadyRunning();
+    if (notifySocket !== undefined && container.directory.hasNotify())
+      relay = new NotifyRelay(container.directory.path, notifySocket);
     openGate(container);
     poststart(container);
   } finally {
     container.directory.close();
   }
+  // Without the lock: this may take long, and the container can be deleted meanwhile.
+  relay?.waitForReady(container.state.pid ?? 0, warn);
 }
 
 /** A poststart hook that fails is an error, and ends the container (runtime-spec 1.3). */

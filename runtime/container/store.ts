@@ -6,6 +6,7 @@
  *   state.json     (another file: ext4 flushes what a rename replaces, and create would wait for the disk)
  *   config.json    the text that the container was made from, for `exec`
  *   exec.fifo      there from create to start
+ *   notify/        the socket for sd_notify(3), when the runtime was started with one
  */
 import { host } from "#host";
 import { EACCES, EEXIST, EINTR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR } from "../errors/errno.ts";
@@ -58,6 +59,8 @@ const STATE = "state.json";
 const FIRST_STATE = "creating.json";
 const CONFIG = "config.json";
 const EXEC_FIFO = "exec.fifo";
+/** Mounted into containers that are to tell a service manager how they are, see notify.ts. */
+export const NOTIFY_DIRECTORY = "notify";
 
 /** Throws RegError for what cannot be the name of a directory, or could lead out of the root. */
 export function checkId(id: string): void {
@@ -163,6 +166,11 @@ export class StateDirectory {
     return libc.faccessat(this.#fd, EXEC_FIFO, 0, 0) === 0;
   }
 
+  /** Whether the container was created with a socket for sd_notify(3). */
+  hasNotify(): boolean {
+    return libc.faccessat(this.#fd, NOTIFY_DIRECTORY, 0, 0) === 0;
+  }
+
   /** The reading end, at once: whether init writes is another matter. */
   openExecFifo(): number {
     return open(EXEC_FIFO, C.O_RDONLY | C.O_NONBLOCK, 0, this.#fd);
@@ -177,8 +185,18 @@ export class StateDirectory {
     for (const name of [STATE, FIRST_STATE, CONFIG, EXEC_FIFO]) libc.unlinkat(this.#fd, name, 0);
     if (libc.unlinkat(C.AT_FDCWD, this.path, C.AT_REMOVEDIR) === 0) return;
     // A command that was killed may have left a file half written.
-    for (const { name } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) unlink(name, this.#fd);
+    for (const { name, type } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory))
+      if (type === C.S_IFDIR) this.#removeDirectory(name);
+      else unlink(name, this.#fd);
     rmdir(this.path);
+  }
+
+  /** The one with the container's sd_notify socket. */
+  #removeDirectory(name: string): void {
+    withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, this.#fd), (fd) => {
+      for (const { name } of readDirectory(fd)) unlink(name, fd);
+    });
+    rmdir(name, this.#fd);
   }
 
   close(): void {

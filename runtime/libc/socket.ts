@@ -18,16 +18,28 @@ export function socketPair(type: number): readonly [number, number] {
 
 /** A connection to the unix socket at `path`. Throws RegError ENAMETOOLONG beyond 107 bytes. */
 export function connectUnix(path: string, type = C.SOCK_STREAM): number {
+  return unixSocket("connect", path, type);
+}
+
+/** A datagram socket that listens at `path`, which must not exist. Throws as connectUnix. */
+export function bindDatagram(path: string): number {
+  return unixSocket("bind", path, C.SOCK_DGRAM);
+}
+
+function unixSocket(call: "connect" | "bind", path: string, type: number): number {
   const name = host.encode(path);
   if (name.length > 107)
-    throw new RegError("ENAMETOOLONG", `connect(2) ${path}: a unix socket's path has at most 107 bytes`);
+    throw new RegError("ENAMETOOLONG", `${call}(2) ${path}: a unix socket's path has at most 107 bytes`);
   const address = new Struct(SOCKADDR_UN.size).setU16(SOCKADDR_UN.sun_family, C.AF_UNIX);
   address.bytes.set(name, SOCKADDR_UN.sun_path);
+  // "@" stands for the NUL byte of an abstract socket's name, which has no end but its length.
+  const isAbstract = path.startsWith("@");
+  if (isAbstract) address.setU8(SOCKADDR_UN.sun_path, 0);
   const fd = checked(libc.socket(C.AF_UNIX, type | C.SOCK_CLOEXEC, 0), "socket(2)", "AF_UNIX");
-  if (libc.connect(fd, address.bytes, SOCKADDR_UN.sun_path + name.length + 1) === -1) {
+  if (libc[call](fd, address.bytes, SOCKADDR_UN.sun_path + name.length + (isAbstract ? 0 : 1)) === -1) {
     const errno = host.errno();
     close(fd);
-    throw new SyscallError("connect(2)", path, errno);
+    throw new SyscallError(`${call}(2)`, path, errno);
   }
   return fd;
 }

@@ -37,6 +37,12 @@ export const CREATE_OPTIONS = {
   "no-subreaper": { type: "boolean", hidden: true, describe: "accepted for old callers" },
 } as const satisfies OptionTable;
 
+/** The socket of sd_notify(3), in $NOTIFY_SOCKET. */
+export function notifySocket(): string | undefined {
+  const name = "NOTIFY_SOCKET=";
+  return host.environ.find((variable) => variable.startsWith(name))?.slice(name.length) || undefined;
+}
+
 /** How many descriptors sd_listen_fds(3) passes, in $LISTEN_FDS. */
 export function listenFds(): number {
   const entry = host.environ.find((variable) => variable.startsWith("LISTEN_FDS="));
@@ -50,6 +56,7 @@ export function createOptions(values: Values<typeof CREATE_OPTIONS>, id: string,
     consoleSocket: values["console-socket"],
     pidfdSocket: values["pidfd-socket"],
     pidFile: values["pid-file"],
+    notifySocket: notifySocket(),
   };
   const given = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined));
   return {

@@ -9,7 +9,7 @@ import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
 import { type IntelRdtPlan, planIntelRdt } from "./intel-rdt.ts";
-import { propagationFlag } from "./mount-options.ts";
+import { parseMountOptions, propagationFlag } from "./mount-options.ts";
 import { cleanPath, type MountPlan, planMounts } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess } from "./process.ts";
@@ -75,6 +75,17 @@ export interface PlanOptions extends CgroupRequest {
   readonly preserveFds: number;
   /** How many of them sd_listen_fds(3) is to find; they come first. */
   readonly listenFds: number;
+  /** Directory of the host that gets the socket for sd_notify(3); absent: nobody listens. */
+  readonly notifyDirectory?: string;
+}
+
+/** As runc. */
+const NOTIFY = { destination: "/run/notify", socket: "/run/notify/notify.sock" } as const;
+
+/** The mount of the directory with the socket. */
+function notifyMount(source: string): MountPlan {
+  const options = parseMountOptions(["bind", "nosuid", "noexec", "nodev", "ro"]);
+  return { kind: "bind", source, destination: NOTIFY.destination, options, field: "/process/env" };
 }
 
 function planPaths(paths: readonly string[] | undefined, field: string): PathPlan[] {
@@ -104,11 +115,14 @@ function planRootfs(config: Config, options: PlanOptions, namespaces: NamespaceP
 export function planContainer(config: Config, options: PlanOptions, host: CgroupHost): Plan {
   const linux = config.linux ?? {};
   const namespaces = planNamespaces(config);
-  const mounts = planMounts(config, options.bundle);
+  const { notifyDirectory } = options;
+  const asked = planMounts(config, options.bundle);
+  const mounts = notifyDirectory === undefined ? asked : [...asked, notifyMount(notifyDirectory)];
   const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
   const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
+  if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY.socket}`);
   if (options.preserveFds < 0) throw new UsageError(`--preserve-fds ${options.preserveFds}: expected 0 or more`);
   return {
     ociVersion: config.ociVersion,
