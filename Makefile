@@ -72,7 +72,11 @@ build/engine/stamp: native-shim/fetch-engine.sh native-shim/fetch-debs.sh
 	sh native-shim/fetch-engine.sh
 	touch $@
 
-build/reg: dist/.built build/engine/stamp $(SHIM)
+build/seccomp/stamp: native-shim/fetch-seccomp.sh native-shim/fetch-debs.sh
+	sh native-shim/fetch-seccomp.sh
+	touch $@
+
+build/reg: dist/.built build/engine/stamp build/seccomp/stamp $(SHIM)
 	sh native-shim/build.sh
 
 vpath %.c $(sort $(dir $(TOOL_SOURCES)))

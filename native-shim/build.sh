@@ -8,6 +8,8 @@ flavour=native${SANITIZE:+-sanitize}
 work=build/$flavour
 source=build/engine/source
 engine=build/engine/$flavour
+seccomp_source=build/seccomp/source
+seccomp=build/seccomp/$flavour
 rm -rf "$work"
 mkdir -p "$work/js"
 
@@ -36,6 +38,18 @@ if [ ! -f "$engine/libquickjs.a" ]; then
     ar rcs "$engine/libquickjs.a" "$engine"/*.o
 fi
 
+if [ ! -f "$seccomp/libseccomp.a" ]; then
+    mkdir -p "$seccomp"
+    for file in "$seccomp_source"/src/*.c; do
+        case $file in */arch-syscall-dump.c) continue ;; esac
+        # shellcheck disable=SC2086
+        $cc $flags -D_GNU_SOURCE -DHAVE_LINUX_SECCOMP_H -w -I$seccomp_source -I$seccomp_source/include -c "$file" \
+            -o "$seccomp/$(basename "$file" .c).o" &
+    done
+    wait
+    ar rcs "$seccomp/libseccomp.a" "$seccomp"/*.o
+fi
+
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node dist/native-shim/table.js "$work/libc-table.h"
 node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --platform=neutral --target=es2023 \
@@ -43,6 +57,7 @@ node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --pl
     --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
     --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
     --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \
+    --define:REG_LIBSECCOMP="\"$(cat $seccomp_source/VERSION)\"" \
     --outdir="$work/js" --log-level=warning
 # shellcheck disable=SC2086,SC2046
 {
@@ -61,7 +76,7 @@ link() {
         at="-no-pie -Wl,--section-start=.snapshot=$snapshot -DSNAPSHOT_ADDRESS=$snapshot -DSNAPSHOT_FILE=\"$2\""
     fi
     # shellcheck disable=SC2086
-    $cc $warnings $flags $at -isystem $source -I"$work" -Inative-shim $sources $link "$engine/libquickjs.a" -lm -o "$1"
+    $cc $warnings $flags $at -isystem $source -I"$work" -Inative-shim $sources $link "$seccomp/libseccomp.a" "$engine/libquickjs.a" -lm -o "$1"
 }
 
 if [ -z "$snapshot" ]; then

@@ -1,7 +1,7 @@
 /** Build step: writes the shim's C table of functions from runtime/libc/table.ts. Usage: node table.js OUTPUT */
 import { writeFileSync } from "node:fs";
 import type { CType } from "../runtime/host/host.ts";
-import { LIBC } from "../runtime/libc/table.ts";
+import { LIBC, LIBSECCOMP } from "../runtime/libc/table.ts";
 
 // One letter for each type, read by ffi.c. A result of `ulong` is told apart because it must not be sign-extended.
 const LETTER: Record<CType, string> = {
@@ -14,7 +14,7 @@ const LETTER: Record<CType, string> = {
   pointer: "p",
 };
 
-const entries = Object.entries(LIBC).map(([name, [result, parameters]]) => {
+const entries = Object.entries({ ...LIBC, ...LIBSECCOMP }).map(([name, [result, parameters]]) => {
   const letters = parameters.map((type: CType) => LETTER[type]).join("");
   return { name, types: (result as CType) === "ulong" ? `L${letters}` : `${LETTER[result]}${letters}` };
 });

@@ -9,6 +9,7 @@ import type { MountPlan } from "../oci/plan/mounts.ts";
 import { NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { CapabilityPlan, ProcessPlan } from "../oci/plan/process.ts";
+import type { SeccompPlan } from "../oci/plan/seccomp.ts";
 
 /** One thing that will be done. */
 export interface PlanStep {
@@ -219,7 +220,7 @@ function rootSteps({ rootfs }: Plan): PlanStep[] {
   ];
 }
 
-function processSteps({ personality, memoryPolicy, preserveFds }: Plan, process: ProcessPlan): PlanStep[] {
+function processSteps({ personality, memoryPolicy, preserveFds, seccomp }: Plan, process: ProcessPlan): PlanStep[] {
   const { uid, gid, groups, umask, rlimits, scheduler, ioPriority, apparmorProfile, selinuxLabel } = process;
   const step = (what: string, name: string): PlanStep => ({ what, field: `/process/${name}` });
   const when = (present: unknown, what: string, name: string): PlanStep[] =>
@@ -246,6 +247,7 @@ function processSteps({ personality, memoryPolicy, preserveFds }: Plan, process:
             field: "/linux/memoryPolicy",
           },
         ]),
+    ...seccompSteps(seccomp),
     ...when(selinuxLabel, `SELinux label ${selinuxLabel}`, "selinuxLabel"),
     step(`user ${uid}, group ${gid}${groups.length === 0 ? "" : `, groups ${groups.join(" ")}`}`, "user"),
     step(`umask ${octal(umask)}`, "user/umask"),
@@ -254,6 +256,14 @@ function processSteps({ personality, memoryPolicy, preserveFds }: Plan, process:
     ...process.env.map((entry) => step(entry, "env")),
     ...(preserveFds === 0 ? [] : [{ what: `descriptors 3 to ${2 + preserveFds} stay open` }]),
   ];
+}
+
+function seccompSteps(seccomp: SeccompPlan | undefined): PlanStep[] {
+  if (seccomp === undefined) return [];
+  const { defaultAction = "", syscalls = [] } = seccomp.profile;
+  const names = syscalls.reduce((sum, rule) => sum + rule.names.length, 0);
+  const what = `system call filter: ${defaultAction.replace("SCMP_ACT_", "").toLowerCase()}, and rules for ${names} names`;
+  return [{ what, field: "/linux/seccomp" }];
 }
 
 /** RLIM_INFINITY is 2^64 - 1, which a double rounds. */

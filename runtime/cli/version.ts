@@ -12,6 +12,7 @@ export const SPEC_VERSION = "1.3.0";
 /** Set by native-shim/build.sh. */
 declare const REG_COMMIT: string | undefined;
 declare const REG_ENGINE: string | undefined;
+declare const REG_LIBSECCOMP: string | undefined;
 
 /** The commit that was built, "-dirty" behind it when files differed; undefined outside of a checkout. */
 export const COMMIT = typeof REG_COMMIT === "undefined" || REG_COMMIT === "" ? undefined : REG_COMMIT;
@@ -20,9 +21,13 @@ export const COMMIT = typeof REG_COMMIT === "undefined" || REG_COMMIT === "" ? u
 export const ENGINE =
   host.kind === "node" ? "Node.js" : `QuickJS ${typeof REG_ENGINE === "undefined" ? "" : REG_ENGINE}`;
 
+/** The version of libseccomp in this program; undefined on Node, where the native binary compiles filters. */
+export const LIBSECCOMP = typeof REG_LIBSECCOMP === "undefined" ? undefined : REG_LIBSECCOMP;
+
 export function versionText(): string {
   const commit = COMMIT === undefined ? "" : `commit: ${COMMIT}\n`;
-  return `reg version ${VERSION}\n${commit}spec: ${SPEC_VERSION}\nengine: ${ENGINE.trim()}\n`;
+  const libseccomp = LIBSECCOMP === undefined ? "" : `libseccomp: ${LIBSECCOMP}\n`;
+  return `reg version ${VERSION}\n${commit}spec: ${SPEC_VERSION}\nengine: ${ENGINE.trim()}\n${libseccomp}`;
 }
 
 export function showVersion(): void {

@@ -28,6 +28,7 @@ import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts"
 import { Container } from "./container.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { Rollback } from "./rollback.ts";
+import { handOverListener } from "./seccomp.ts";
 import { checkId, NOTIFY_DIRECTORY, StateDirectory, type StateFile } from "./store.ts";
 import { systemdDriver } from "./systemd.ts";
 
@@ -156,12 +157,15 @@ export function build(options: CreateOptions, detached: boolean, gated: boolean)
 
     const cgroupState = late === undefined ? cgroup.state : { ...cgroup.state, paths: plan.cgroup.paths };
     rollback.add(() => openCgroup(cgroup.state, systemdDriver(plan.cgroup)).destroy());
+    const { seccomp } = plan;
+    const seccompRequest = seccomp === undefined ? {} : { seccompRequest: { plan: seccomp, root: options.root } };
     const task = {
       plan,
       cgroupHost,
       cgroup: cgroupState,
       admission: admissionOf(plan),
       networkByRuntime: makesNetwork(plan),
+      ...seccompRequest,
     };
     if (plan.intelRdt !== undefined && resctrl !== undefined) {
       rollback.add(() => removeResctrl(resctrl));
@@ -325,6 +329,9 @@ function serveInit(
           close(consoleSocket);
           terminal = undefined;
         }
+        break;
+      case "seccomp":
+        handOverListener(plan.seccomp?.listener, descriptors, container.state.pid ?? 0, container.describe("creating"));
         break;
       case "ready":
         limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle

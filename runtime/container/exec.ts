@@ -12,11 +12,13 @@ import { joinResctrl } from "../linux/resctrl.ts";
 import type { Config, Process } from "../oci/config.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
+import { planSeccomp } from "../oci/plan/seccomp.ts";
 import { dropNulls } from "../oci/validate.ts";
 import { Container } from "./container.ts";
 import { connectIfGiven, killInit, sendPidfd, writePidFile } from "./create.ts";
 import { Foreground } from "./foreground.ts";
 import { Rollback } from "./rollback.ts";
+import { handOverListener } from "./seccomp.ts";
 
 export interface ExecOptions {
   readonly root: string;
@@ -121,6 +123,7 @@ function run(
   const foreground = options.detach ? undefined : new Foreground();
   try {
     const cgroup = options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup);
+    const seccomp = planSeccomp(config);
     const preserveFds = options.preserveFds + options.listenFds;
     const task = {
       process: plan,
@@ -132,12 +135,15 @@ function run(
       besideInit: options.cgroup === undefined,
       ...(noNewKeyring === true ? {} : { keyring: `_ses.${id}` }),
       preserveFds,
+      ...(seccomp === undefined ? {} : { seccompRequest: { plan: seccomp, root: options.root } }),
     };
     const spawned = spawnExec(task, pidfd);
     rollback.add(() => killInit(spawned.pid, spawned.channel));
     if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
     if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
-    const terminal = serve(spawned, consoleSocket);
+    const handOver = (listeners: readonly number[]) =>
+      handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
+    const terminal = serve(spawned, consoleSocket, handOver);
     if (terminal !== undefined) rollback.add(() => close(terminal));
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
     if (options.pidFile !== undefined) writePidFile(options.pidFile, spawned.pid);
@@ -150,7 +156,11 @@ function run(
 }
 
 /** Answers the process until it is ready. Returns its terminal's master when no console socket took it. */
-function serve({ channel }: SpawnedExec, consoleSocket: number | undefined): number | undefined {
+function serve(
+  { channel }: SpawnedExec,
+  consoleSocket: number | undefined,
+  handOver: (listeners: readonly number[]) => void,
+): number | undefined {
   let terminal: number | undefined;
   for (;;) {
     const received = channel.receive();
@@ -158,6 +168,10 @@ function serve({ channel }: SpawnedExec, consoleSocket: number | undefined): num
     const { message, descriptors } = received;
     if (message.type === "error") throw fromErrorData(message.error);
     if (message.type === "ready") return terminal;
+    if (message.type === "seccomp") {
+      handOver(descriptors);
+      continue;
+    }
     if (message.type !== "console") throw new RegError("EPROTO", `exec sent an unexpected message: ${message.type}`);
     [terminal] = descriptors;
     if (consoleSocket === undefined || terminal === undefined) continue;

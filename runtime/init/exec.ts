@@ -5,6 +5,7 @@
  *   runtime                               process
  *      │── clone ──────────────────────────▶│  cgroup, namespaces, terminal, user
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
+ *      │◀─────────── seccomp (+ listener) ──│  only with SCMP_ACT_NOTIFY
  *      │◀──────────────────────────── ready │
  *      │  pid file                          │
  *      │── start ──────────────────────────▶│  execve(2)
@@ -39,9 +40,10 @@ import { type RuntimeChannel, receivePid, spawnNative } from "./spawn.ts";
 import { becomeRoot, becomeUser, newSession, resetSignals } from "./steps/become-user.ts";
 import { openConsole } from "./steps/console.ts";
 import { resetAffinity, setAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
+import { loadSeccomp, type SeccompPoint, withFilter } from "./steps/seccomp.ts";
 import type { ExecTask } from "./task.ts";
 
-export type NewExecTask = Omit<ExecTask, "type" | "descriptors" | "bornInCgroup">;
+export type NewExecTask = Omit<ExecTask, "type" | "descriptors" | "bornInCgroup" | "seccomp">;
 
 /** A process in the container, waiting for `start`. */
 export interface SpawnedExec {
@@ -60,7 +62,8 @@ export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
     descriptors: { channel: theirs, pidfd },
   };
   try {
-    const pid = host.kind === "node" ? spawnNative(whole, theirs, pidfd, channel) : cloneExec(whole, channel);
+    const pid =
+      host.kind === "node" ? spawnNative(whole, theirs, pidfd, channel) : cloneExec(withFilter(whole), channel);
     return { pid, channel };
   } catch (error) {
     channel.close();
@@ -114,10 +117,11 @@ function cloneIntoCgroup(cgroup: Cgroup): { readonly pid: number; readonly born:
 export function runExecIntermediate(task: ExecTask): never {
   reporting(task, () => {
     prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
+    const filtered = withFilter(task);
     setInitialAffinity(task);
     const proc = enter(task);
     const pid = clone3(C.CLONE_PARENT);
-    if (pid === 0) reporting(task, () => become(task, proc));
+    if (pid === 0) reporting(task, () => become(filtered, proc));
     new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
   });
   libc._exit(0);
@@ -203,10 +207,14 @@ function become(task: ExecTask, proc: number): never {
       openConsole(root, process, process.consoleSize, (master) => channel.send({ type: "console" }, [master]), false),
     );
   setMemoryPolicy(task.memoryPolicy);
-  const program = becomeUser(process, proc, task.personality, inUserNamespace);
+  const load = (point: SeccompPoint) =>
+    loadSeccomp(task.seccomp, point, process.noNewPrivileges, (fd) => channel.send({ type: "seccomp" }, [fd]));
+  const program = becomeUser(process, proc, task.personality, inUserNamespace, () => load("before credentials"));
   close(proc);
+  load("ready");
   channel.send({ type: "ready" });
   if (channel.receive() === undefined) throw new RegError("EPIPE", "the runtime has gone");
   closeOnExecFrom(3 + task.preserveFds);
+  load("last");
   return at("/process/args/0", () => execve(program.path, program.args, program.env));
 }

@@ -27,6 +27,7 @@ import { makeDevices } from "./steps/devices.ts";
 import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
 import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
+import { loadSeccomp, type SeccompPoint } from "./steps/seccomp.ts";
 import type { InitTask } from "./task.ts";
 
 type InitChannel = Channel<FromInit, ToInit>;
@@ -154,8 +155,12 @@ class Init {
     finishRoot(rootfs);
     close(root);
     setMemoryPolicy(this.#plan.memoryPolicy);
-    if (process !== undefined) this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace);
+    if (process !== undefined)
+      this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace, () =>
+        this.#loadSeccomp("before credentials"),
+      );
     close(proc);
+    this.#loadSeccomp("ready");
     this.#channel.send({ type: "ready" });
   }
 
@@ -178,6 +183,12 @@ class Init {
       throw new SyscallError("sethostname(2)", hostname, host.errno(), { field: "/hostname" });
     if (domainname !== undefined && libc.setdomainname(domainname, host.encode(domainname).length) === -1)
       throw new SyscallError("setdomainname(2)", domainname, host.errno(), { field: "/domainname" });
+  }
+
+  #loadSeccomp(point: SeccompPoint): void {
+    const { process } = this.#plan;
+    const send = (listener: number) => this.#channel.send({ type: "seccomp" }, [listener]);
+    loadSeccomp(this.#task.seccomp, point, process?.noNewPrivileges === true, send);
   }
 
   /** prestart and createRuntime run in the runtime's namespaces, so the runtime runs them. */
@@ -216,6 +227,7 @@ class Init {
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
     runHooks("startContainer", hooks, this.#state("created"));
     closeOnExecFrom(3 + preserveFds);
+    this.#loadSeccomp("last");
     return at("/process/args/0", () => execve(program.path, program.args, program.env));
   }
 }

@@ -9,6 +9,7 @@
  *      │◀──────────────────────────── hooks │  only with prestart or createRuntime hooks
  *      │── proceed ────────────────────────▶│
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
+ *      │◀─────────── seccomp (+ listener) ──│  only with SCMP_ACT_NOTIFY
  *      │◀──────────────────────────── ready │  everything but the user's process is in place
  *      │  memory limit, pid file            │
  *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
@@ -30,5 +31,6 @@ export type FromInit =
   | { readonly type: "pid"; readonly pid: number }
   | { readonly type: "hooks" }
   | { readonly type: "console" }
+  | { readonly type: "seccomp" }
   | { readonly type: "ready" }
   | { readonly type: "error"; readonly error: ErrorData };

@@ -19,6 +19,7 @@ import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
+import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
 import { closeTrees, makeTrees, type Trees } from "./trees.ts";
 
@@ -31,7 +32,7 @@ export interface SpawnedInit {
 }
 
 /** A task before init is there to have descriptors. */
-export type NewTask = Omit<InitTask, "descriptors" | "bornInCgroup">;
+export type NewTask = Omit<InitTask, "descriptors" | "bornInCgroup" | "seccomp">;
 
 /** init makes these itself, later: the cgroup namespace when it is in its cgroup, the time namespace around its offsets. */
 const MADE_BY_INIT = C.CLONE_NEWCGROUP | C.CLONE_NEWTIME;
@@ -44,7 +45,7 @@ export function spawnInit(task: NewTask, execFifo: number | undefined): SpawnedI
     const pid =
       host.kind === "node"
         ? spawnNative({ ...task, type: "init", detached: execFifo !== undefined }, theirs, execFifo, channel)
-        : cloneInit({ ...task, bornInCgroup: false, descriptors: descriptors(theirs, execFifo) }, channel);
+        : cloneInit(withFilter({ ...task, bornInCgroup: false, descriptors: descriptors(theirs, execFifo) }), channel);
     return { pid, channel };
   } catch (error) {
     channel.close();
@@ -132,8 +133,9 @@ function enterAndRun(task: InitTask): never {
 export function runIntermediate(task: InitTask): never {
   reporting(task, () => {
     const { namespaces } = task.plan;
+    const filtered = withFilter(task); // before the cgroup, which would pay for the compiler's memory
     if (task.admission === "intermediate") openCgroup(task.cgroup).attachSelf(false);
-    const mine = withTrees(task, makeTrees(task.plan));
+    const mine = withTrees(filtered, makeTrees(task.plan));
     joinNamespaces(namespaces.join);
     const pid = clone3((namespaces.create & ~MADE_BY_INIT) + C.CLONE_PARENT);
     if (pid === 0) runInit(mine);

@@ -4,6 +4,7 @@ import type { CgroupState } from "../linux/cgroup/types.ts";
 import type { MemoryPolicy } from "../oci/config.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { ProcessPlan } from "../oci/plan/process.ts";
+import type { SeccompPlan } from "../oci/plan/seccomp.ts";
 import type { Trees } from "./trees.ts";
 
 /** Descriptors that init is born with, besides 0, 1 and 2 and the preserved ones. */
@@ -23,6 +24,22 @@ export interface InitDescriptors {
  */
 export type Admission = "init" | "intermediate" | "runtime";
 
+/** What the filter is made from: the plan, and the directory of containers' state, which keeps compiled ones. */
+export interface SeccompRequest {
+  readonly plan: SeccompPlan;
+  readonly root: string;
+}
+
+/** The filter that the process comes under. */
+export interface SeccompTask {
+  /** Instructions for the kernel. */
+  readonly program: Uint8Array;
+  /** SECCOMP_FILTER_FLAG_*. */
+  readonly flags: number;
+  /** Whether a listener is to be handed to the runtime. */
+  readonly listens: boolean;
+}
+
 export interface InitTask {
   readonly plan: Plan;
   readonly cgroupHost: CgroupHost;
@@ -35,6 +52,9 @@ export interface InitTask {
   readonly networkByRuntime: boolean;
   /** Whether the clone was born in the unified hierarchy (CLONE_INTO_CGROUP). */
   readonly bornInCgroup: boolean;
+  readonly seccompRequest?: SeccompRequest;
+  /** Made from the request, by the first native process that has it. */
+  readonly seccomp?: SeccompTask;
   readonly descriptors: InitDescriptors;
 }
 
@@ -57,5 +77,7 @@ export interface ExecTask {
   /** Name of a session keyring of its own; absent: the caller's. */
   readonly keyring?: string;
   readonly preserveFds: number;
+  readonly seccompRequest?: SeccompRequest;
+  readonly seccomp?: SeccompTask;
   readonly descriptors: { readonly channel: number; readonly pidfd: number };
 }

@@ -145,6 +145,15 @@ export const PR_CAP_AMBIENT = 47;
 export const PR_CAP_AMBIENT_RAISE = 2;
 export const PR_CAP_AMBIENT_CLEAR_ALL = 4;
 
+// linux/seccomp.h; seccomp.h of libseccomp
+export const SECCOMP_FILTER_FLAG_LOG = 2;
+export const SECCOMP_FILTER_FLAG_SPEC_ALLOW = 4;
+export const SECCOMP_FILTER_FLAG_NEW_LISTENER = 8;
+export const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 32;
+/** SECCOMP_RET_ERRNO with ENOSYS. */
+export const SECCOMP_RET_ENOSYS = 0x00050026;
+export const NR_SCMP_ERROR = -1;
+
 // sys/socket.h
 export const AF_UNIX = 1;
 export const AF_INET = 2;

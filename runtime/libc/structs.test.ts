@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as structs from "./structs.ts";
@@ -14,6 +15,7 @@ const HEADERS = `
 #include <sys/types.h>
 #include <dirent.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/rtnetlink.h>
@@ -22,6 +24,7 @@ const HEADERS = `
 #include <linux/stat.h>
 #include <net/if.h>
 #include <poll.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -45,6 +48,9 @@ const TYPES: Partial<Record<keyof typeof structs, string>> = {
 /** Fields that JavaScript calls otherwise, because "size" is the size of the struct. */
 const FIELDS: Readonly<Record<string, string>> = { size_field: "size" };
 
+/** libseccomp's header, which fetch-seccomp.sh leaves there. */
+const SECCOMP = fileURLToPath(new URL("../../../build/seccomp/source/include", import.meta.url));
+
 /** Asks the compiler for every size and offset at once; one `NAME field number` a line. */
 function askCompiler(): Map<string, number> {
   const lines = Object.entries(structs).flatMap(([name, layout]) => {
@@ -58,7 +64,7 @@ function askCompiler(): Map<string, number> {
   try {
     const source = join(directory, "structs.c");
     writeFileSync(source, `${HEADERS}\nint main(void) {\n${lines.join("\n")}\nreturn 0;\n}\n`);
-    execFileSync("cc", ["-o", join(directory, "structs"), source]);
+    execFileSync("cc", ["-I", SECCOMP, "-o", join(directory, "structs"), source]);
     const output = execFileSync(join(directory, "structs"), { encoding: "utf8" });
     return new Map(
       output

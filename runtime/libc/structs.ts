@@ -74,3 +74,8 @@ export const NLMSGHDR = { size: 16, nlmsg_len: 0, nlmsg_type: 4, nlmsg_flags: 6,
 export const RTATTR = { size: 4, rta_len: 0, rta_type: 2 } as const;
 export const IFINFOMSG = { size: 16, ifi_index: 4, ifi_flags: 8, ifi_change: 12 } as const;
 export const IFADDRMSG = { size: 8, ifa_flags: 2, ifa_scope: 3, ifa_index: 4 } as const;
+/** struct sock_filter and struct sock_fprog, seccomp(2) */
+export const SOCK_FILTER = { size: 8, code: 0, jt: 2, jf: 3, k: 4 } as const;
+export const SOCK_FPROG = { size: 16, len: 0, filter: 8 } as const;
+/** struct scmp_arg_cmp, seccomp_rule_add(3) */
+export const SCMP_ARG_CMP = { size: 24, arg: 0, op: 4, datum_a: 8, datum_b: 16 } as const;

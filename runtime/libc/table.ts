@@ -110,3 +110,22 @@ export const LIBC = {
 } as const satisfies Record<string, Signature>;
 
 export type Libc = CallsOf<typeof LIBC>;
+
+/** libseccomp's functions, which only the native host has. */
+// biome-ignore format: a table, one function a line
+export const LIBSECCOMP = {
+  seccomp_init: ["pointer", ["uint"]],
+  seccomp_release: ["void", ["pointer"]],
+  seccomp_attr_set: ["int", ["pointer", "int", "uint"]],
+  seccomp_arch_native: ["uint", []],
+  seccomp_arch_resolve_name: ["uint", ["string"]],
+  seccomp_arch_add: ["int", ["pointer", "uint"]],
+  seccomp_syscall_resolve_name: ["int", ["string"]],
+  seccomp_syscall_resolve_name_arch: ["int", ["uint", "string"]],
+  seccomp_rule_add_array: ["int", ["pointer", "uint", "int", "uint", "pointer"]],
+  seccomp_transaction_start: ["int", ["pointer"]],
+  seccomp_transaction_commit: ["int", ["pointer"]],
+  seccomp_export_bpf_mem: ["int", ["pointer", "pointer", "pointer"]],
+} as const satisfies Record<string, Signature>;
+
+export type Libseccomp = CallsOf<typeof LIBSECCOMP>;

@@ -7,6 +7,7 @@ import type { Features, Hooks } from "./config.ts";
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "./plan/memory-policy.ts";
 import { knownMountOptions } from "./plan/mount-options.ts";
 import { NAMESPACE_FLAGS } from "./plan/namespaces.ts";
+import { SECCOMP_ACTIONS, SECCOMP_ARCHITECTURES, SECCOMP_FLAGS, SECCOMP_OPERATORS } from "./plan/seccomp.ts";
 
 /** The parts of the specification that are whole features of their own: the one place that says which of them are there. */
 export const IMPLEMENTED = {
@@ -14,7 +15,7 @@ export const IMPLEMENTED = {
   cgroupV2: true,
   systemd: false,
   rdma: true,
-  seccomp: false,
+  seccomp: true,
   apparmor: true,
   selinux: true,
   intelRdt: true,
@@ -38,11 +39,12 @@ export interface FeaturesOptions {
   /** reg's own version and what it was built from. */
   readonly version: string;
   readonly commit?: string;
+  readonly libseccomp?: string;
   /** The newest version of the specification. */
   readonly specVersion: string;
 }
 
-export function features({ version, commit, specVersion }: FeaturesOptions): Features {
+export function features({ version, commit, libseccomp, specVersion }: FeaturesOptions): Features {
   return {
     ociVersionMin: "1.0.0",
     ociVersionMax: specVersion,
@@ -58,7 +60,14 @@ export function features({ version, commit, specVersion }: FeaturesOptions): Fea
         systemdUser: IMPLEMENTED.systemd,
         rdma: IMPLEMENTED.rdma,
       },
-      seccomp: { enabled: IMPLEMENTED.seccomp },
+      seccomp: {
+        enabled: IMPLEMENTED.seccomp,
+        actions: Object.keys(SECCOMP_ACTIONS).sort(),
+        operators: Object.keys(SECCOMP_OPERATORS).sort(),
+        archs: [...SECCOMP_ARCHITECTURES].sort(),
+        knownFlags: Object.keys(SECCOMP_FLAGS).sort(),
+        supportedFlags: Object.keys(SECCOMP_FLAGS).sort(),
+      },
       apparmor: { enabled: IMPLEMENTED.apparmor },
       selinux: { enabled: IMPLEMENTED.selinux },
       intelRdt: { enabled: IMPLEMENTED.intelRdt, schemata: IMPLEMENTED.intelRdt, monitoring: IMPLEMENTED.intelRdt },
@@ -71,6 +80,7 @@ export function features({ version, commit, specVersion }: FeaturesOptions): Fea
     annotations: {
       "org.reg.version": version,
       ...(commit === undefined ? {} : { "org.reg.commit": commit }),
+      ...(libseccomp === undefined ? {} : { "io.github.seccomp.libseccomp.version": libseccomp }),
       "org.opencontainers.runc.checkpoint.enabled": String(IMPLEMENTED.checkpoint), // the key that callers know
     },
     potentiallyUnsafeConfigAnnotations: ["org.reg.", ...(IMPLEMENTED.systemd ? ["org.systemd.property."] : [])],

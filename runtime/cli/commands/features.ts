@@ -1,7 +1,7 @@
 import { features } from "../../oci/features.ts";
 import { defineCommand } from "../command.ts";
 import { print } from "../output.ts";
-import { COMMIT, SPEC_VERSION, VERSION } from "../version.ts";
+import { COMMIT, LIBSECCOMP, SPEC_VERSION, VERSION } from "../version.ts";
 
 export const command = defineCommand({
   name: "features",
@@ -9,7 +9,12 @@ export const command = defineCommand({
   positionals: [],
   options: {},
   run: () => {
-    const about = { version: VERSION, specVersion: SPEC_VERSION, ...(COMMIT === undefined ? {} : { commit: COMMIT }) };
+    const about = {
+      version: VERSION,
+      specVersion: SPEC_VERSION,
+      ...(COMMIT === undefined ? {} : { commit: COMMIT }),
+      ...(LIBSECCOMP === undefined ? {} : { libseccomp: LIBSECCOMP }),
+    };
     print(`${JSON.stringify(features(about), null, 2)}\n`);
   },
 });

@@ -43,13 +43,14 @@ export function becomeRoot(): void {
 
 /**
  * Takes on the process's labels, scheduling, user and capabilities, enters its directory, and finds its program with the
- * rights that it then has. `proc` is a descriptor of a verified /proc.
+ * rights that it then has. `proc` is a descriptor of a verified /proc; `beforeCredentials` runs while it is still root.
  */
 export function becomeUser(
   process: ProcessPlan,
   proc: number,
   personality: { readonly domain: string } | undefined,
   inUserNamespace: boolean,
+  beforeCredentials: () => void,
 ): Program {
   if (process.apparmorProfile !== undefined) setAppArmorProfile(proc, process.apparmorProfile);
   if (process.noNewPrivileges) prctl(C.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1);
@@ -59,6 +60,7 @@ export function becomeUser(
     at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
   setRlimits(process);
   ownStandardDescriptors(process);
+  beforeCredentials();
   dropBoundingSet(process.capabilities);
   // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
   const entered = libc.chdir(process.cwd) === 0;

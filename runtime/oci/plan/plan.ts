@@ -13,6 +13,7 @@ import { parseMountOptions, propagationFlag } from "./mount-options.ts";
 import { cleanPath, type MountPlan, planMounts } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess } from "./process.ts";
+import { planSeccomp, type SeccompPlan } from "./seccomp.ts";
 import { planSysctl, type SysctlPlan } from "./sysctl.ts";
 
 export interface RootfsPlan {
@@ -57,6 +58,7 @@ export interface Plan {
   readonly personality?: { readonly domain: string };
   readonly memoryPolicy?: MemoryPolicy;
   readonly intelRdt?: IntelRdtPlan;
+  readonly seccomp?: SeccompPlan;
   /** Whether init gets a session keyring of its own. */
   readonly newKeyring: boolean;
   /** How many descriptors from 3 on the process keeps. */
@@ -121,6 +123,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
   const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
+  const seccomp = planSeccomp(config);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
   if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY.socket}`);
   if (options.preserveFds < 0) throw new UsageError(`--preserve-fds ${options.preserveFds}: expected 0 or more`);
@@ -147,6 +150,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     ...(linux.personality === undefined ? {} : { personality: linux.personality }),
     ...(linux.memoryPolicy === undefined ? {} : { memoryPolicy: linux.memoryPolicy }),
     ...(intelRdt === undefined ? {} : { intelRdt }),
+    ...(seccomp === undefined ? {} : { seccomp }),
     newKeyring: !options.noNewKeyring,
     preserveFds: options.preserveFds + options.listenFds,
     warnings: unknown.map((name) => `capability ${name} is unknown and was ignored`),
