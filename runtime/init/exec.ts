@@ -18,7 +18,7 @@ import { host } from "#host";
 import { EBUSY, ENOENT, ESRCH } from "../errors/errno.ts";
 import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, open, withFd } from "../libc/file.ts";
+import { close, isErrno, open, stat, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import {
   clone3,
@@ -160,8 +160,9 @@ function enter(task: ExecTask): number {
   joinCgroup(task);
   setFinalAffinity(task);
   const proc = openProc();
+  const root = openRootOf(init, descriptors.pidfd);
   if (namespaces !== 0) setns(descriptors.pidfd, namespaces, `the namespaces of process ${init}`); // Linux 5.8
-  if ((namespaces & C.CLONE_NEWNS) === 0) changeRootTo(`/proc/${init}/root`, descriptors.pidfd);
+  enterRoot(root);
   close(descriptors.pidfd);
   return proc;
 }
@@ -183,12 +184,24 @@ function setFinalAffinity({ process: { cpuAffinity } }: ExecTask): void {
   else if (cpuAffinity.final) setAffinity(cpuAffinity.final, "/process/execCPUAffinity/final");
 }
 
-/** A container without a mount namespace has its root by chroot(2). */
-function changeRootTo(path: string, pidfd: number): void {
-  withFd(open(path, C.O_PATH | C.O_DIRECTORY), (root) => {
-    if (!signalPidfd(pidfd, 0)) throw new RegError("ESRCH", "container not running"); // the pid may be another's by now
-    if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", path, host.errno());
-    if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", path, host.errno());
+/** The root directory that init has, as O_PATH. */
+function openRootOf(init: number, pidfd: number): number {
+  const root = open(`/proc/${init}/root`, C.O_PATH | C.O_DIRECTORY);
+  if (!signalPidfd(pidfd, 0)) throw new RegError("ESRCH", "container not running"); // the pid may be another's by now
+  return root;
+}
+
+/**
+ * Joining a mount namespace leads to the root of that namespace. It is not the container's when there is none to join, or when
+ * the runtime that created the container was in a chroot itself: then the process would be on the host.
+ */
+function enterRoot(root: number): void {
+  withFd(root, () => {
+    const wanted = stat("", root);
+    const { inode, devMajor, devMinor } = stat("/");
+    if (inode === wanted.inode && devMajor === wanted.devMajor && devMinor === wanted.devMinor) return;
+    if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", "the container's root", host.errno());
+    if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", "the container's root", host.errno());
   });
 }
 
