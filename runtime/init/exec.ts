@@ -11,6 +11,8 @@
  *      │── start ──────────────────────────▶│  execve(2)
  *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded
  *
+ * With an intermediate, its pid is the first message, and the process begins at the runtime's `proceed`.
+ *
  * The process is born in the pid namespace: of the runtime where that may join it, otherwise of an intermediate that has
  * joined everything and makes the process its sibling (as spawn.ts does for init).
  */
@@ -62,8 +64,9 @@ export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
     descriptors: { channel: theirs, pidfd },
   };
   try {
-    const pid =
-      host.kind === "node" ? spawnNative(whole, theirs, pidfd, channel) : cloneExec(withFilter(whole), channel);
+    if (host.kind !== "node") return { pid: cloneExec(withFilter(whole), channel), channel };
+    const pid = spawnNative(whole, theirs, pidfd, channel);
+    channel.send({ type: "proceed" });
     return { pid, channel };
   } catch (error) {
     channel.close();
@@ -90,6 +93,7 @@ function cloneExec(task: ExecTask, channel: RuntimeChannel): number {
   }
   if (direct) return pid;
   const sibling = receivePid(channel);
+  channel.send({ type: "proceed" });
   waitFor(pid);
   return sibling;
 }
@@ -121,7 +125,12 @@ export function runExecIntermediate(task: ExecTask): never {
     setInitialAffinity(task);
     const proc = enter(task);
     const pid = clone3(C.CLONE_PARENT);
-    if (pid === 0) reporting(task, () => become(filtered, proc));
+    if (pid === 0)
+      reporting(task, () => {
+        // The pid is to be the first that the runtime hears.
+        new Channel<FromInit, ToInit>(task.descriptors.channel).receive();
+        become(filtered, proc);
+      });
     new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
   });
   libc._exit(0);

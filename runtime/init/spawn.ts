@@ -212,9 +212,10 @@ export function spawnNative(
       { from: extraFd, to: base + SPAWNED.extra },
     ].flatMap(({ from, to }) => (from === undefined ? [] : [{ from, to }]));
     const binary = host.initBinary ?? "reg";
-    // Node marks its own standard descriptors close-on-exec; dup2 onto itself in a spawned process takes that away.
-    const standard = [0, 1, 2].map((fd) => ({ from: fd, to: fd }));
-    const intermediate = spawn(binary, [binary, "init", String(base)], [], [...standard, ...moves]);
+    // Node marks what it was born with close-on-exec; dup2 onto itself in a spawned process takes that away.
+    const kept: { readonly from: number; readonly to: number }[] = [];
+    for (let fd = 0; fd < base; fd++) if (libc.fcntl(fd, C.F_GETFD, 0) !== -1) kept.push({ from: fd, to: fd });
+    const intermediate = spawn(binary, [binary, "init", String(base)], [], [...kept, ...moves]);
     for (const { from } of moves) close(from);
     const pid = receivePid(channel);
     waitFor(intermediate);
