@@ -35,6 +35,8 @@ export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number
     withFd(directory, () => {
       const root = cloneTree("", true, directory);
       moveMount(root, directory, `${rootfs.path} on itself`);
+      // As runc: what the host mounts below the rootfs later is not the container's, whatever holds for other mounts.
+      setMountAttributes(root, { set: 0, clear: 0, propagation: C.MS_PRIVATE }, false, rootfs.path);
       return root;
     }),
   );
@@ -59,7 +61,8 @@ function isShared({ propagation = 0 }: RootfsPlan): boolean {
 }
 
 function startingPropagation(rootfs: RootfsPlan): number {
-  return isShared(rootfs) ? C.MS_SHARED : rootfs.propagation === undefined ? C.MS_SLAVE : rootfs.propagation;
+  const wanted = rootfs.propagation ?? C.MS_SLAVE;
+  return (wanted & C.MS_UNBINDABLE) !== 0 ? C.MS_SLAVE : wanted; // the root, and what is mounted, has to be bound first
 }
 
 /** pivot_root(2) refuses a root whose parent mount is shared: the nearest mount point upwards becomes private. */
@@ -309,9 +312,11 @@ export function changeRoot(root: number, rootfs: RootfsPlan): void {
   if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
   if (rootfs.change === "pivot") {
     // The old root ends up stacked on the new one, so no directory for it is needed: pivot_root(2), NOTES.
-    pivotRoot(".", ".");
-    if (isShared(rootfs)) mount(null, ".", null, C.MS_REC | C.MS_SLAVE, null); // or the unmount would reach the host
-    umount(".", C.MNT_DETACH);
+    if (isShared(rootfs)) withFd(open("/", C.O_PATH | C.O_DIRECTORY), leaveShared);
+    else {
+      pivotRoot(".", ".");
+      umount(".", C.MNT_DETACH);
+    }
   } else {
     if (rootfs.change === "move") {
       hideHostMounts();
@@ -320,6 +325,14 @@ export function changeRoot(root: number, rootfs: RootfsPlan): void {
     if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", rootfs.path, host.errno());
   }
   if (libc.chdir("/") === -1) throw new SyscallError("chdir(2)", "/", host.errno());
+}
+
+/** The old root is shared with the host, which the unmount must not reach; the container's own mounts stay as they are. */
+function leaveShared(oldRoot: number): void {
+  pivotRoot(".", ".");
+  if (libc.fchdir(oldRoot) === -1) throw new SyscallError("fchdir(2)", "the old root", host.errno());
+  mount(null, ".", null, C.MS_REC | C.MS_SLAVE, null);
+  umount(".", C.MNT_DETACH);
 }
 
 /** Without pivot_root the host's /proc and /sys stay in the mount namespace, and a process could find them (as runc). */
