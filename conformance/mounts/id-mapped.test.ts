@@ -1,16 +1,35 @@
 /** Mounts whose owners are shown through a mapping, and sources that only the host's root can reach. */
-import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Spec } from "../fixtures/bundle.ts";
 import { type Fixture, withFixture } from "../fixtures/fixture.ts";
-import { cgroups, mounting, needs, root } from "../testing.ts";
+import { cgroups, mounting, need, needs, root } from "../testing.ts";
 
 const mapped = suite("id-mapped mounts");
 const test = needs(mapped, root, mounting, cgroups);
+const onIdMappable = needs(mapped, root, mounting, cgroups, need("id-mapped mounts of the temporary folder", canMap()));
+const onNewTmpfs = needs(mapped, root, mounting, cgroups, need("id-mapped mounts of tmpfs", canMap() && isLinux63()));
 
 const MAPPINGS = [{ containerID: 0, hostID: 100000, size: 65536 }];
+
+/** tmpfs can be mapped from Linux 6.3 on. */
+function isLinux63(): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 6 || (major === 6 && minor >= 3);
+}
+
+/** By statfs(2) of the folder that tests work in: what the kernel marks FS_ALLOW_IDMAP. */
+function canMap(): boolean {
+  const EXT4 = 0xef53;
+  const XFS = 0x58465342;
+  const BTRFS = 0x9123683e;
+  const TMPFS = 0x01021994;
+  const { type } = statfsSync(tmpdir());
+  return [EXT4, XFS, BTRFS].includes(type) || (type === TMPFS && isLinux63());
+}
 
 /** A folder with files of users 0 and 1000. */
 function makeSource(fixture: Fixture): string {
@@ -45,7 +64,7 @@ function output(fixture: Fixture, script: string, change: (spec: Spec) => void):
 
 const OWNERS = "stat -c %u:%g /mnt/0 /mnt/1000";
 
-test("uidMappings and gidMappings of a mount change the owners that the container sees", () =>
+onIdMappable("uidMappings and gidMappings of a mount change the owners that the container sees", () =>
   withFixture((fixture) => {
     const source = makeSource(fixture);
     const mappings = [{ containerID: 0, hostID: 5000, size: 2000 }];
@@ -53,9 +72,10 @@ test("uidMappings and gidMappings of a mount change the owners that the containe
       addMount(spec, source, { uidMappings: mappings, gidMappings: mappings }),
     );
     assert.is(seen, "5000:5000\n6000:6000\n");
-  }));
+  }),
+);
 
-test("what is written through the mapping belongs to the unmapped user", () =>
+onIdMappable("what is written through the mapping belongs to the unmapped user", () =>
   withFixture((fixture) => {
     const source = makeSource(fixture);
     chmodSync(source, 0o777);
@@ -66,9 +86,10 @@ test("what is written through the mapping belongs to the unmapped user", () =>
     });
     const { uid, gid } = statSync(join(source, "new"));
     assert.equal([uid, gid], [7, 8]);
-  }));
+  }),
+);
 
-test("with idmap, the container's user namespace sees the owners of the host", () =>
+onIdMappable("with idmap, the container's user namespace sees the owners of the host", () =>
   withFixture((fixture) => {
     const source = makeSource(fixture);
     const seen = output(fixture, OWNERS, (spec) => {
@@ -76,7 +97,8 @@ test("with idmap, the container's user namespace sees the owners of the host", (
       addMount(spec, source, { options: ["rbind", "idmap"] });
     });
     assert.is(seen, "0:0\n1000:1000\n");
-  }));
+  }),
+);
 
 test("without idmap it sees that they are not its own", () =>
   withFixture((fixture) => {
@@ -92,23 +114,26 @@ for (const [option, below] of [
   ["idmap", "0:0"],
   ["ridmap", "5000:5000"],
 ] as const)
-  test(`${option} maps ${option === "idmap" ? "only the source's own mount" : "the mounts below the source too"}`, () =>
-    withFixture((fixture) => {
-      const source = makeSource(fixture);
-      mkdirSync(join(source, "below"));
-      assert.is(fixture.host("mount", "-t", "tmpfs", "below", join(source, "below")).status, 0);
-      try {
-        const mappings = [{ containerID: 0, hostID: 5000, size: 2000 }];
-        const seen = output(fixture, "stat -c %u:%g /mnt/0 /mnt/below", (spec) =>
-          addMount(spec, source, { options: ["rbind", option], uidMappings: mappings, gidMappings: mappings }),
-        );
-        assert.is(seen, `5000:5000\n${below}\n`);
-      } finally {
-        fixture.host("umount", join(source, "below"));
-      }
-    }));
+  (option === "idmap" ? onIdMappable : onNewTmpfs)(
+    `${option} maps ${option === "idmap" ? "only the source's own mount" : "the mounts below the source too"}`,
+    () =>
+      withFixture((fixture) => {
+        const source = makeSource(fixture);
+        mkdirSync(join(source, "below"));
+        assert.is(fixture.host("mount", "-t", "tmpfs", "below", join(source, "below")).status, 0);
+        try {
+          const mappings = [{ containerID: 0, hostID: 5000, size: 2000 }];
+          const seen = output(fixture, "stat -c %u:%g /mnt/0 /mnt/below", (spec) =>
+            addMount(spec, source, { options: ["rbind", option], uidMappings: mappings, gidMappings: mappings }),
+          );
+          assert.is(seen, `5000:5000\n${below}\n`);
+        } finally {
+          fixture.host("umount", join(source, "below"));
+        }
+      }),
+  );
 
-test("a file can be mapped, and be read-only", () =>
+onIdMappable("a file can be mapped, and be read-only", () =>
   withFixture((fixture) => {
     const source = join(makeSource(fixture), "1000");
     const mappings = [{ containerID: 1000, hostID: 0, size: 1 }];
@@ -118,7 +143,8 @@ test("a file can be mapped, and be read-only", () =>
       output(fixture, script, (spec) => addMount(spec, source, more)),
       "0:0\nread-only\n",
     );
-  }));
+  }),
+);
 
 test("a filesystem without id mapping is an error that names the entry", () =>
   withFixture((fixture) => {
