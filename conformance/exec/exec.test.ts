@@ -114,6 +114,19 @@ test("has the container's capabilities, and --cap adds to them", () =>
     assert.match(shell(fixture, id, "cat /proc/self/status"), /CapInh:\s*0+\n/);
   }));
 
+test("capabilities are ambient as far as they are inheritable, and that they are not is no error", () =>
+  inContainer((fixture, id) => {
+    const [kill, bind] = ["CAP_KILL", "CAP_NET_BIND_SERVICE"];
+    const sets = { bounding: [kill, bind], effective: [kill, bind], permitted: [kill, bind], inheritable: [kill] };
+    const process = {
+      args: ["/bin/cat", "/proc/self/status"],
+      cwd: "/",
+      capabilities: { ...sets, ambient: [kill, bind] },
+    };
+    const file = fixture.write("process.json", JSON.stringify(process));
+    assert.match(fixture.succeed("exec", "--process", file, id), /CapAmb:\s*0*20\n/);
+  }));
+
 test("--process takes the whole process from a file", () =>
   inContainer((fixture, id) => {
     const file = fixture.write(

@@ -60,9 +60,14 @@ export function setCapabilities({ effective, permitted, inheritable, ambient }: 
   at("/process/capabilities", () =>
     checked(libc.syscall(C.SYS_capset, header.bytes, data.bytes, 0, 0, 0), "capset(2)", "the process's sets"),
   );
-  if ((ambient.low | ambient.high) === 0) return;
+  // The kernel refuses what is not inheritable and permitted. Buildah asks for it all the same; runc goes on without, too.
+  const raised = {
+    low: ambient.low & inheritable.low & permitted.low,
+    high: ambient.high & inheritable.high & permitted.high,
+  };
+  if ((raised.low | raised.high) === 0) return;
   for (let number = 0; number < CAPABILITY_NAMES.length; number++)
-    if (hasCapability(ambient, number))
+    if (hasCapability(raised, number))
       at("/process/capabilities/ambient", () =>
         prctl(C.PR_CAP_AMBIENT, `PR_CAP_AMBIENT_RAISE ${CAPABILITY_NAMES[number]}`, C.PR_CAP_AMBIENT_RAISE, number),
       );
