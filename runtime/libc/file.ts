@@ -244,6 +244,17 @@ export function stat(path: string, directory = C.AT_FDCWD, follow = false): File
   };
 }
 
+/** The device of the filesystem that `path` is on, as one number to compare. statx(2), without the rest of `stat`. */
+export function filesystemDevice(path: string): number {
+  const buffer = new Struct(STATX.size);
+  checked(
+    libc.syscall(C.SYS_statx, C.AT_FDCWD, cString(path), C.AT_SYMLINK_NOFOLLOW, 0, buffer.bytes),
+    "statx(2)",
+    path,
+  );
+  return buffer.u32(STATX.stx_dev_major) * 0x10_0000 + buffer.u32(STATX.stx_dev_minor);
+}
+
 /** As stat; undefined when there is no such file. */
 export function statIfExists(path: string, directory = C.AT_FDCWD, follow = false): FileStatus | undefined {
   try {

@@ -3,7 +3,7 @@ import { host } from "#host";
 import { ENOENT } from "../../errors/errno.ts";
 import { SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { open, readDirectory, readText, stat, withFd } from "../../libc/file.ts";
+import { filesystemDevice, open, readDirectory, readText, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { readControl } from "./file.ts";
@@ -60,18 +60,13 @@ function findHierarchies(root: string): CgroupHost {
   }
   if (status.u64(0) === C.CGROUP2_SUPER_MAGIC) return { mode: "v2", hierarchies: [{ name: "", mountpoint: root }] };
   // A directory that nothing is mounted on has the device of the tmpfs around it. Symlinks are second names.
-  const device = deviceOf(root);
+  const device = filesystemDevice(root);
   const hierarchies: Hierarchy[] = [];
   for (const { name, type } of withFd(open(root, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) {
     const mountpoint = `${root}/${name}`;
-    if (type === C.S_IFDIR && deviceOf(mountpoint) !== device) hierarchies.push({ name, mountpoint });
+    if (type === C.S_IFDIR && filesystemDevice(mountpoint) !== device) hierarchies.push({ name, mountpoint });
   }
   return { mode: "v1", hierarchies };
-}
-
-function deviceOf(path: string): number {
-  const { devMajor, devMinor } = stat(path);
-  return devMajor * 0x10_0000 + devMinor;
 }
 
 /** True when the hierarchy of this name has the controller. */

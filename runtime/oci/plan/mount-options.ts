@@ -89,13 +89,32 @@ export function knownMountOptions(): string[] {
   return [...new Set([...single, ...recursive])].sort();
 }
 
-/** The attribute change of an option that has a recursive form; undefined for the others. */
-function attributeOf(name: string): { set: number; clear: number } | undefined {
-  const atime = ATIME[name];
-  if (atime !== undefined) return { set: atime[1], clear: C.MOUNT_ATTR__ATIME };
-  const entry = FLAGS[name];
-  if (entry === undefined || entry[1] === 0) return undefined;
-  return entry[2] === true ? { set: 0, clear: entry[1] } : { set: entry[1], clear: 0 };
+/** What an option changes: flags and attributes to set, and those to clear before. */
+interface Change {
+  readonly flags: number;
+  readonly clearFlags: number;
+  readonly set: number;
+  readonly clear: number;
+}
+
+/** FLAGS and ATIME in one, made once: on the native host at build time. */
+const CHANGES = new Map<string, Change>([
+  ...Object.entries(FLAGS).map(([name, [flag, attribute, clears]]): [string, Change] => [
+    name,
+    clears === true
+      ? { flags: 0, clearFlags: flag, set: 0, clear: attribute }
+      : { flags: flag, clearFlags: 0, set: attribute, clear: 0 },
+  ]),
+  ...Object.entries(ATIME).map(([name, [flag, attribute]]): [string, Change] => [
+    name,
+    { flags: flag, clearFlags: ATIME_FLAGS, set: attribute, clear: C.MOUNT_ATTR__ATIME },
+  ]),
+]);
+
+/** The change of an option that has a recursive form; undefined for the others. */
+function attributeOf(name: string): Change | undefined {
+  const change = CHANGES.get(name);
+  return change === undefined || (change.set | change.clear) === 0 ? undefined : change;
 }
 
 /** The value of MS_PRIVATE and the like for a propagation name such as "rslave"; undefined for other names. */
@@ -117,13 +136,11 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let idmap: "idmap" | "ridmap" | undefined;
   const data: string[] = [];
   for (const option of options) {
-    const entry = FLAGS[option] ?? ATIME[option];
+    const entry = CHANGES.get(option);
     if (entry !== undefined) {
-      const change = attributeOf(option) ?? { set: 0, clear: 0 };
-      set = (set & ~change.clear) | change.set;
-      clear = (clear & ~change.set) | change.clear;
-      if (option in ATIME) flags &= ~ATIME_FLAGS;
-      flags = entry[2] === true ? flags & ~entry[0] : flags | entry[0];
+      flags = (flags & ~entry.clearFlags) | entry.flags;
+      set = (set & ~entry.clear) | entry.set;
+      clear = (clear & ~entry.set) | entry.clear;
       continue;
     }
     const kind = PROPAGATION[option];

@@ -43,8 +43,12 @@ export interface CgroupMount extends MountBase {
 
 export type MountPlan = FilesystemMount | BindMount | CgroupMount;
 
+const SLASH = 0x2f;
+
 /** Collapses "//" and "/./" and a trailing slash. ".." is left for the kernel, which resolves it inside the root. */
 export function cleanPath(path: string): string {
+  const clean = path.charCodeAt(0) === SLASH && !path.includes("//") && !path.includes("/.") && !path.endsWith("/");
+  if (clean) return path; // nearly always
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   return `/${parts.join("/")}`;
 }
