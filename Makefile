@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test lint format peers bench demo install clean
+.PHONY: help setup build schemas tools test lint format peers bench conformance demo man install clean
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -44,11 +44,21 @@ peers: node_modules/.installed ## fetch newer crun and runc of Debian into build
 bench: build tools ## compare with crun, runc and the C floor; ROUNDS=30 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
 	sh conformance/bench/bench.sh
 
+conformance: build ## run podman, buildah, containerd and docker on reg, crun and runc; CALLERS="podman docker" QUICK=1 selects
+	@sh conformance/callers/setup.sh $(CALLERS)
+	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
+
 demo: ## from nothing to a container: set up, build, run, clean up
 	@sh conformance/demo.sh
 
-install: build ## install build/reg below PREFIX (default /usr/local), inside DESTDIR
+man: dist/.built ## write the man pages, reg.8 and one per command, into dist/man
+	@node dist/runtime/cli/man/build.js
+
+install: build man ## install reg, its man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
 	install -D -m 0755 build/reg $(DESTDIR)$(PREFIX)/bin/reg
+	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 0644 dist/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	build/reg completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/reg
 
 clean: ## remove build/ and dist/
 	rm -rf build dist

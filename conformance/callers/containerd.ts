@@ -1,0 +1,113 @@
+/** containerd with its shim for runc and with ctr, as Kubernetes and Docker use it. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { mounting, program, root } from "../testing.ts";
+import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+
+/** A daemon of its own, which `serve` starts in the background. */
+export function configureContainerd({ folder, runtime, mark, archive, rootfs }: Place): string {
+  writeFileSync(
+    join(folder, "containerd.toml"),
+    `version = 2
+root = "${folder}/root"
+state = "/run/containerd-state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.aufs"]
+[grpc]
+address = "/run/containerd.sock"
+`,
+  );
+  return `
+image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
+export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=$mark
+until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.05; done; }
+serve() {
+    containerd --config $dir/containerd.toml </dev/null >>$dir/containerd.log 2>&1 &
+    echo $! >/run/containerd.pid
+    until_true ctr version
+}
+`;
+}
+
+const FUNCTIONS = `
+given="--runc-binary $runtime --runtime io.containerd.runc.v2"
+# run FLAGS... -- COMMAND...: FLAGS of ctr run.
+run() { flags=; while [ "$1" != -- ]; do flags="$flags $1"; shift; done; shift; ctr run $given $flags $image $c "$@"; }
+sleeping() { run -d "$@" -- sleep 1000; }
+gone() { ctr tasks kill -s KILL $c; until_true sh -c "ctr tasks ls | grep -q '$c .*STOPPED'"; ctr tasks rm $c >/dev/null; ctr containers rm $c; }
+`;
+
+// biome-ignore format: one case, one line
+const CASES: readonly Case[] = [
+  { name: "run: output", run: "run --rm -- echo hello", output: "hello" },
+  { name: "run: exit status 3", run: "run --rm -- sh -c 'exit 3'", status: 3 },
+  { name: "run: exit status of a signal", run: "run --rm --with-ns pid:/proc/1/ns/pid -- sh -c 'kill -9 $$'", status: 137 },
+  { name: "run: program not found", run: "run --rm -- nowhere 2>&1; ctr containers rm $c 2>/dev/null; true", output: /exec: "nowhere": executable file not found in \$PATH/ },
+  { name: "run: not executable", run: "run --rm -- /etc/passwd 2>&1; ctr containers rm $c 2>/dev/null; true", output: /permission denied/ },
+  { name: "run: no such working directory", run: "run --rm --cwd /no/where -- pwd", output: "/no/where" },
+  { name: "run: stdin", run: "(echo words; sleep 1) | run --rm -- cat", output: "words" },
+  { name: "run: tty", run: "script -qec \"ctr run $given --rm --tty $image $c sh -c 'test -t 0 && tty'\" /dev/null", output: /\/dev\/pts\/0/ },
+  { name: "run: environment", run: "run --rm --env NAME=value -- sh -c 'echo $NAME $FROM_IMAGE'", output: "value yes" },
+  { name: "run: working directory", run: "run --rm --cwd /tmp -- pwd", output: "/tmp" },
+  { name: "run: root filesystem from a folder", run: "ctr run $given --rm --rootfs $rootfs $c /bin/echo hello", output: "hello" },
+  { name: "run: pid file", run: "sleeping --pid-file $dir/pid; readlink /proc/$(cat $dir/pid)/exe; gone", output: /busybox/ },
+  { name: "mount: read-only root", run: "run --rm --read-only -- touch /x", status: 1 },
+  { name: "mount: bind", run: "mkdir -p $dir/v; echo words >$dir/v/file; run --rm --mount type=bind,src=$dir/v,dst=/data,options=rbind:ro -- sh -c 'cat /data/file; touch /data/x 2>/dev/null || echo kept'", output: "words\nkept" },
+  { name: "mount: list is that of the peers", run: "run --rm -- awk '{ print $2, $3 }' /proc/mounts", output: SAME },
+  { name: "limit: memory", run: "sleeping --memory-limit 67108864; cat /sys/fs/cgroup/memory/$mark/$c/memory.limit_in_bytes /sys/fs/cgroup/$mark/$c/memory.max 2>/dev/null; gone", output: "67108864" },
+  { name: "limit: memory is enforced", run: "run --rm --memory-limit 16777216 -- sh -c 'tail /dev/zero; echo $?'", output: "137" },
+  { name: "limit: cpus", run: "sleeping --cpus 0.5; cat /sys/fs/cgroup/cpu/$mark/$c/cpu.cfs_quota_us /sys/fs/cgroup/$mark/$c/cpu.max 2>/dev/null; gone", output: /^50000( 100000)?$/ },
+  { name: "limit: descriptors", run: "run --rm -- sh -c 'ulimit -n'", output: "1024" },
+  { name: "security: capabilities", run: "run --rm -- awk '/^Cap/ { print $1, $2 }' /proc/self/status", output: SAME },
+  { name: "security: drop and add capabilities", run: "run --rm --cap-drop CAP_CHOWN --cap-add CAP_NET_ADMIN -- awk '/^CapEff/ { print $2 }' /proc/self/status", output: SAME },
+  { name: "security: privileged", run: "run --rm --privileged -- sh -c \"awk '/^Cap/ { print \\$1, \\$2 }' /proc/self/status; ls /dev | sort\"", output: SAME },
+  { name: "security: seccomp", run: "run --rm --seccomp -- awk '/^Seccomp:/ { print $2 }' /proc/self/status", output: "2" },
+  { name: "security: seccomp denies", run: "run --rm --seccomp -- unshare -U true", status: 1 },
+  { name: "security: no new privileges", run: "run --rm -- awk '/^NoNewPrivs/ { print $2 }' /proc/self/status", output: "1" },
+  { name: "security: device", run: "run --rm --device /dev/kmsg -- sh -c 'stat -c \"%F %t:%T\" /dev/kmsg'", output: "character special file 1:b" },
+  { name: "security: id map", run: "run --rm --uidmap 0:100000:5000 --gidmap 0:100000:5000 -- sh -c 'cat /proc/self/uid_map; stat -c %u /etc/passwd' | tr -s ' '", output: "0 100000 5000\n0" },
+  { name: "security: masked and read-only paths", run: "run --rm -- sh -c 'head -c 1 /proc/kcore | wc -c; echo 1 2>/dev/null >/proc/sys/kernel/panic || echo kept'", output: SAME },
+  { name: "namespace: processes of its own", run: "run --rm -- sh -c 'echo $$'", output: "1" },
+  { name: "namespace: network of the host", run: "ls /sys/class/net >$dir/net; run --rm --net-host -- ls /sys/class/net | cmp - $dir/net" },
+  { name: "namespace: join processes of another", run: "sleeping; pid=$(ctr tasks ls | awk -v c=$c '$1 == c { print $2 }'); ctr run $given --rm --with-ns pid:/proc/$pid/ns/pid $image $c-b sh -c 'ps | grep -c \"[s]leep 1000\"'; gone", output: "1" },
+  { name: "task: detach, ls", run: "sleeping; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; gone", output: "RUNNING" },
+  { name: "task: exec", run: "sleeping; ctr tasks exec --exec-id a $c echo hello; gone", output: "hello" },
+  { name: "task: exec, exit status 5", run: "sleeping; ctr tasks exec --exec-id a $c sh -c 'exit 5'; s=$?; gone; exit $s", status: 5 },
+  { name: "task: exec, program not found", run: "sleeping; ctr tasks exec --exec-id a $c nowhere 2>&1; gone", output: /exec: "nowhere": executable file not found in \$PATH/ },
+  { name: "task: exec with a tty", run: "sleeping; script -qec \"ctr tasks exec --exec-id a --tty $c sh -c 'test -t 0 && tty'\" /dev/null; gone", output: /\/dev\/pts\/\d+/ },
+  { name: "task: exec, user and folder", run: "sleeping; ctr tasks exec --exec-id a --user 1000 --cwd /tmp $c sh -c 'id -u; pwd'; gone", output: "1000\n/tmp" },
+  { name: "task: exec, stdin", run: "sleeping; echo words | ctr tasks exec --exec-id a $c cat; gone", output: "words" },
+  { name: "task: exec, detach", run: "sleeping; ctr tasks exec -d --exec-id a $c touch /tmp/x; until_true ctr tasks exec --exec-id b $c test -e /tmp/x && echo here; gone", output: "here" },
+  { name: "task: exec, 20 at once", run: "sleeping; for i in $(seq 20); do (ctr tasks exec --exec-id e$i $c sh -c \"exit $i\"; echo $i $?) & done >$dir/many; wait; awk '$1 != $2 { bad++ } END { print NR, bad + 0 }' $dir/many; gone", output: "20 0" },
+  { name: "task: exec, 200, 20 at a time", slow: true, run: "sleeping; for j in $(seq 10); do for i in $(seq 20); do (ctr tasks exec --exec-id e$j-$i $c sh -c \"exit $i\"; echo $i $?) & done; wait; done >$dir/many; awk '$1 != $2 { bad++ } END { print NR, bad + 0 }' $dir/many; ctr tasks ps $c | grep -c '^[0-9]'; gone", output: "200 0\n1" },
+  { name: "task: ps", run: "sleeping; ctr tasks exec -d --exec-id a $c sleep 500; ctr tasks ps $c | grep -c '^[0-9]'; gone", output: "2" },
+  { name: "task: kill with a signal that is handled", run: "ctr run $given -d $image $c sh -c 'trap \"exit 9\" USR1; touch /up; while :; do sleep 0.05; done'; until_true ctr tasks exec --exec-id a $c test -e /up; ctr tasks kill -s USR1 $c; until_true sh -c \"ctr tasks ls | grep -q '$c .*STOPPED'\"; ctr tasks rm $c; s=$?; ctr containers rm $c; exit $s" },
+  { name: "task: kill of an exec", run: "sleeping; (ctr tasks exec --exec-id a $c sleep 500; echo $? >$dir/killed) & until_true sh -c \"test \\$(ctr tasks ps $c | grep -c '^[0-9]') = 2\"; ctr tasks kill -s KILL --exec-id a $c; wait; cat $dir/killed; gone", output: "137" },
+  { name: "task: pause, resume", run: "sleeping; ctr tasks pause $c; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks resume $c; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; gone", output: "PAUSED\nRUNNING" },
+  { name: "task: rm -f while paused", run: "sleeping; ctr tasks pause $c; ctr tasks rm -f $c; ctr containers rm $c" },
+  { name: "task: metrics", run: "sleeping --memory-limit 67108864; ctr tasks metrics $c | grep -c memory; gone", output: SAME },
+  { name: "task: delete of what runs", run: "sleeping; ctr tasks rm $c 2>/dev/null; s=$?; gone; exit $s", status: 1 },
+  { name: "task: delete with force", run: "sleeping; ctr tasks rm -f $c; ctr containers rm $c; ctr tasks ls | grep -c $c; true", output: "0" },
+  { name: "task: runtime's process is gone before its container", run: "sleeping --pid-file $dir/pid; kill -9 $(cat $dir/pid); until_true sh -c \"ctr tasks ls | grep -q '$c .*STOPPED'\"; ctr tasks rm $c 2>&1; ctr containers rm $c", output: /137/ },
+  { name: "task: two at once", run: "sleeping; ctr run $given -d $image $c-b sleep 1000; ctr tasks ls | grep -c \"$c.*RUNNING\"; ctr tasks rm -f $c-b; ctr containers rm $c-b; gone", output: "2" },
+  { name: "task: 50 at once", slow: true, run: "for i in $(seq 50); do ctr run $given -d $image $c-$i sleep 1000 & done; wait; ctr tasks ls | grep -c \"$c-.*RUNNING\"; for i in $(seq 50); do ctr tasks rm -f $c-$i; ctr containers rm $c-$i; done", output: "50" },
+  { name: "containerd: restart while a container runs", run: "sleeping; kill $(cat /run/containerd.pid); sleep 0.5; serve; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks exec --exec-id a $c echo hello; gone", output: "RUNNING\nhello" },
+  { name: "containerd: shim is killed", run: "sleeping; kill -9 $(ps -eo pid,args | awk -v c=\"-id $c \" '/containerd-shim/ && index($0, c) && !/awk/ { print $1 }'); until_true sh -c \"! ctr tasks ls | grep -q '$c .*RUNNING'\"; ctr tasks rm -f $c >/dev/null 2>&1; ctr containers rm $c; ps -eo args | grep -c '^[s]leep 1000'; true", output: "0" },
+  { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark/*\" -type d 2>/dev/null | wc -l", output: "0" },
+];
+
+export const containerd: Caller = {
+  name: "containerd",
+  needs: [
+    root,
+    mounting,
+    program("containerd"),
+    program("ctr"),
+    program("containerd-shim-runc-v2"),
+    program("busybox"),
+    program("script"),
+  ],
+  version: ["containerd", "--version"],
+  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}`,
+  start: "serve && ctr images import --no-unpack $archive >/dev/null && ctr run $given --rm $image first true",
+  cases: CASES,
+};

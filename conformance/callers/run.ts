@@ -1,0 +1,161 @@
+/**
+ * Runs the callers' lists of cases with reg and with its peers, and says whether reg passed all that the best peer passed.
+ *
+ *   node dist/conformance/callers/run.js [--quick] [--verbose] [--write] [--runtimes reg,crun,runc] [--cases PATTERN] [CALLER]...
+ *
+ * --quick leaves slow cases out, --verbose prints how long each case takes, --write puts the table into RESULTS.md. Ends with the line `N passed, N failed, N skipped` about reg: a
+ * case that no runtime passes says something about the machine, and is skipped.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { removeCgroups } from "../fixtures/cgroups.ts";
+import { REG, TOP } from "../paths.ts";
+import { findPeers, newestPeer } from "../peers.ts";
+import { buildah } from "./buildah.ts";
+import type { Caller, Case, Runtime } from "./caller.ts";
+import { containerd } from "./containerd.ts";
+import { docker } from "./docker.ts";
+import { type Image, makeImage } from "./image.ts";
+import { podman } from "./podman.ts";
+import { type CaseResult, formatResults, judge, printTable, type Run, sums } from "./results.ts";
+import { type Outcome, Session } from "./session.ts";
+
+const CALLERS: readonly Caller[] = [podman, buildah, containerd, docker];
+const CASE_TIMEOUT_MS = 60_000;
+const SLOW_TIMEOUT_MS = 300_000;
+const START_TIMEOUT_MS = 60_000;
+
+interface Options {
+  readonly quick: boolean;
+  readonly verbose: boolean;
+  readonly pattern: RegExp;
+  readonly folder: string;
+  readonly image: Image;
+}
+
+function findRuntimes(kinds: readonly string[]): Runtime[] {
+  const peers = findPeers();
+  const newest = (["crun", "runc"] as const).flatMap((kind) => {
+    const peer = newestPeer(peers, kind);
+    return peer === undefined ? [] : [{ kind, path: peer.path, label: `${kind} ${peer.version}` }];
+  });
+  return [{ kind: "reg" as const, path: REG, label: "reg" }, ...newest].filter(({ kind }) => kinds.includes(kind));
+}
+
+/** All cases of a caller with one runtime, one after the other. */
+async function runCases(caller: Caller, runtime: Runtime, options: Options): Promise<Run> {
+  const cases = caller.cases.filter(({ name }) => options.pattern.test(name) || name.startsWith("left:"));
+  const skipAll = (reason: string): Run => ({ runtime, outcomes: cases.map(() => reason) });
+  const why = caller.skip?.[runtime.kind];
+  if (why !== undefined) return skipAll(why);
+  const mark = `${basename(options.folder)}-${caller.name}-${runtime.kind}`;
+  const folder = join(options.folder, `${caller.name}-${runtime.kind}`);
+  mkdirSync(folder);
+  const session = await openSession(runtime);
+  try {
+    const prologue = caller.configure({ runtime, folder, mark, ...options.image });
+    const started = await session.run(`${prologue}\n${caller.start}`, START_TIMEOUT_MS);
+    if (started.status !== 0) return skipAll(`${caller.name} does not start: ${lastLine(started.stderr)}`);
+    const outcomes: (Outcome | string)[] = [];
+    for (const [index, one] of cases.entries()) {
+      const reason = one.skip?.[runtime.kind] ?? (one.slow && options.quick ? "slow" : undefined);
+      const timeout = one.slow ? SLOW_TIMEOUT_MS : CASE_TIMEOUT_MS;
+      const begin = Date.now();
+      outcomes.push(reason ?? (await session.run(`${prologue}\nc=case${index}\n${one.run}`, timeout)));
+      if (options.verbose) console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms`);
+    }
+    return { runtime, outcomes: outcomes.map((outcome) => anonymous(outcome, mark, folder, runtime)) };
+  } finally {
+    await session.close();
+    sessions.delete(session);
+    removeCgroups(mark);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What differs between two runs of the same case by chance: names and ids. */
+function anonymous(outcome: Outcome | string, mark: string, folder: string, runtime: Runtime): Outcome | string {
+  if (typeof outcome === "string") return outcome;
+  const replace = (text: string) =>
+    text
+      .replaceAll("\r", "")
+      .replaceAll(folder, "FOLDER")
+      .replaceAll(mark, "MARK")
+      .replaceAll(runtime.path, "RUNTIME")
+      .replaceAll(/\b[0-9a-f]{64}\b/g, "ID");
+  return { status: outcome.status, stdout: replace(outcome.stdout), stderr: replace(outcome.stderr) };
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
+}
+
+const sessions = new Set<Session>();
+
+async function openSession(runtime: Runtime): Promise<Session> {
+  const session = await Session.open(runtime.kind);
+  sessions.add(session);
+  return session;
+}
+
+/** Every runtime at once: each has a session, storage and daemons of its own. */
+async function runCaller(caller: Caller, runtimes: readonly Runtime[], options: Options): Promise<CaseResult[]> {
+  const missing = caller.needs.filter(({ met }) => !met).map(({ reason }) => reason);
+  if (missing.length > 0) {
+    console.log(`${caller.name}: skipped, ${missing.join(", ")}`);
+    return [];
+  }
+  const start = Date.now();
+  const runs = await Promise.all(runtimes.map((runtime) => runCases(caller, runtime, options)));
+  const cases: readonly Case[] = caller.cases.filter(
+    ({ name }) => options.pattern.test(name) || name.startsWith("left:"),
+  );
+  const results = judge(caller, cases, runs);
+  printTable(caller, results, runtimes);
+  console.log(`${caller.name}: ${((Date.now() - start) / 1000).toFixed(0)} s\n`);
+  return results;
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      verbose: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+      runtimes: { type: "string", default: "reg,crun,runc" },
+      cases: { type: "string", default: "" },
+    },
+    allowPositionals: true,
+  });
+  const unknown = positionals.find((name) => CALLERS.every((caller) => caller.name !== name));
+  if (unknown !== undefined)
+    throw new Error(`no caller ${unknown}; known: ${CALLERS.map(({ name }) => name).join(", ")}`);
+  const selected = CALLERS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const folder = mkdtempSync(join(tmpdir(), "reg-callers-"));
+  const clean = () => {
+    for (const session of sessions) session.kill();
+    removeCgroups(basename(folder));
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", clean);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
+  const runtimes = findRuntimes(values.runtimes.split(","));
+  const options = {
+    quick: values.quick,
+    verbose: values.verbose,
+    pattern: new RegExp(values.cases),
+    folder,
+    image: makeImage(folder),
+  };
+  const results: CaseResult[] = [];
+  for (const caller of selected) results.push(...(await runCaller(caller, runtimes, options)));
+  if (values.write) writeFileSync(join(TOP, "conformance/callers/RESULTS.md"), formatResults(results, runtimes));
+  const { passed, failed, skipped } = sums(results);
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+await main();
