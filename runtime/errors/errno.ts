@@ -167,6 +167,7 @@ export const EISDIR = 21;
 export const EINVAL = 22;
 export const ENOSPC = 28;
 export const EROFS = 30;
+export const EMLINK = 31;
 export const EPIPE = 32;
 export const ENOSYS = 38;
 export const ENOTEMPTY = 39;
