@@ -33,8 +33,8 @@ const DOORS: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^container\//, /^init\/(protocol|channel|spawn|exec|task)\.ts$/],
   [/^cli\/commands\/init\.ts$/, /^init\/(spawn|exec|task)\.ts$/],
   // The Reg wing rewrites a config before a container is planned.
-  [/^(cli|oci)\//, /^reg\//],
-  [/^reg\//, /^oci\//],
+  [/^(cli\/|oci\/|index\.ts$)/, /^reg\//],
+  [/^reg\//, /^(oci\/|container\/create\.ts$)/],
 ];
 
 /** Where Node's own modules are allowed. */

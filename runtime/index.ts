@@ -30,6 +30,7 @@ import { explain } from "./oci/explain.ts";
 import { parseConfig } from "./oci/parse.ts";
 import type { Plan } from "./oci/plan/plan.ts";
 import { InvalidDocument } from "./oci/validate.ts";
+import { compose } from "./reg/compose.ts";
 
 export type { ContainerState } from "./container/state.ts";
 export { ConfigError, type Fault, RegError, SyscallError, UsageError } from "./errors/errors.ts";
@@ -152,6 +153,7 @@ function containerOptions(options: CreateOptions): ContainerOptions {
     ...options,
     root: options.root ?? DEFAULT_ROOT,
     listenFds: 0,
+    compose,
   };
 }
 

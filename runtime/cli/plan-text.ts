@@ -7,7 +7,7 @@ import { DEVICE_LINKS, type DevicePlan } from "../oci/plan/devices.ts";
 import { knownMountOptions, type MountOptions, parseMountOptions, propagationFlag } from "../oci/plan/mount-options.ts";
 import type { MountPlan } from "../oci/plan/mounts.ts";
 import { NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
-import type { Plan } from "../oci/plan/plan.ts";
+import type { Plan, RootLayers } from "../oci/plan/plan.ts";
 import type { CapabilityPlan, ProcessPlan } from "../oci/plan/process.ts";
 import type { SeccompPlan } from "../oci/plan/seccomp.ts";
 
@@ -211,13 +211,32 @@ function pathSteps({ readonlyPaths, maskedPaths, sysctl }: Plan): PlanStep[] {
 const ROOT_CHANGES = { pivot: "pivot_root(2)", move: "MS_MOVE and chroot(2)", chroot: "chroot(2)" } as const;
 
 function rootSteps({ rootfs }: Plan): PlanStep[] {
+  const { layers } = rootfs;
+  const what = `${rootfs.path}${layers === undefined ? "" : layersText(layers)} becomes / by ${ROOT_CHANGES[rootfs.change]}`;
   return [
-    { what: `${rootfs.path} becomes / by ${ROOT_CHANGES[rootfs.change]}`, field: "/root/path" },
-    ...(rootfs.readonly ? [{ what: "/ becomes read-only", field: "/root/readonly" }] : []),
+    { what, field: layers?.field ?? "/root/path" },
+    ...(rootfs.readonly
+      ? [
+          {
+            what: "/ becomes read-only",
+            field: layers?.upper === undefined ? (layers?.field ?? "/root/readonly") : "/root/readonly",
+          },
+        ]
+      : []),
     ...(rootfs.propagation === undefined
       ? []
       : [{ what: `/ becomes ${propagationName(rootfs.propagation)}`, field: "/linux/rootfsPropagation" }]),
   ];
+}
+
+function layersText({ upper, idMap }: RootLayers): string {
+  const writes =
+    upper === undefined
+      ? ""
+      : upper.type === "tmpfs"
+        ? ` under a tmpfs${upper.size === undefined ? "" : ` of ${upper.size}`}`
+        : ` under ${upper.path}`;
+  return `${writes}${idMap === undefined ? "" : ", ids mapped"}`;
 }
 
 function processSteps({ personality, memoryPolicy, preserveFds, seccomp }: Plan, process: ProcessPlan): PlanStep[] {

@@ -13,7 +13,7 @@ import { libc } from "../libc/libc.ts";
 import { openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
 import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
-import { detectCgroups } from "../linux/cgroup/host.ts";
+import { type CgroupHost, detectCgroups } from "../linux/cgroup/host.ts";
 import type { CgroupLimits, CgroupPlan, FileWrite } from "../linux/cgroup/types.ts";
 import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-device.ts";
 import { makeNetworkNamespace } from "../linux/network.ts";
@@ -24,7 +24,7 @@ import { runHooks } from "../oci/hooks.ts";
 import { parseConfig } from "../oci/parse.ts";
 import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
 import * as systemd from "../oci/plan/cgroup/systemd.ts";
-import { type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
+import { type Composition, type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { Rollback } from "./rollback.ts";
@@ -32,7 +32,15 @@ import { handOverListener } from "./seccomp.ts";
 import { checkId, NOTIFY_DIRECTORY, StateDirectory, type StateFile } from "./store.ts";
 import { systemdDriver } from "./systemd.ts";
 
-export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirectory"> {
+/** Turns the Reg extension of a config into layers and mounts, see runtime/reg/compose.ts; undefined for a config without. */
+export type Compose = (config: Config, bundle: string) => HeldComposition | undefined;
+
+/** A composition whose parts stay there until they are mounted, or `release` is called. */
+export interface HeldComposition extends Composition {
+  readonly release: () => void;
+}
+
+export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition"> {
   /** Directory of all containers' state. */
   readonly root: string;
   /** Absolute or relative to the working directory. */
@@ -46,6 +54,8 @@ export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirec
   readonly notifySocket?: string;
   /** Told about what is odd and no error. */
   readonly warn?: (message: string) => void;
+  /** Absent: the Reg extension is ignored, as other runtimes do. */
+  readonly compose?: Compose;
 }
 
 /** A container whose init waits for `start`; whoever has it decides how that is said. */
@@ -72,8 +82,13 @@ export function absolutePath(path: string): string {
   return path === "." || path === "" ? directory : `${directory}/${path.replace(/^(\.\/+)+|\/+$/g, "")}`;
 }
 
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly text: string;
+}
+
 /** Reads and validates the bundle's config.json; gives its text too. Throws InvalidDocument with every fault. */
-export function loadConfig(bundle: string, file = "config.json"): { readonly config: Config; readonly text: string } {
+export function loadConfig(bundle: string, file = "config.json"): LoadedConfig {
   const path = file.startsWith("/") ? file : `${bundle}/${file}`;
   let text: string;
   try {
@@ -89,9 +104,20 @@ export function loadConfig(bundle: string, file = "config.json"): { readonly con
 
 /** Plans the container that a config describes, for this host. */
 export function planFor(config: Config, options: CreateOptions): Plan {
+  return withPlan(config, options, (plan) => plan);
+}
+
+/** Plans, and holds what the root is composed of while `action` runs. */
+function withPlan<T>(config: Config, options: CreateOptions, action: (plan: Plan, cgroupHost: CgroupHost) => T): T {
   const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
   const bundle = absolutePath(options.bundle);
-  return planContainer(config, { ...options, ...notifyOption(options), systemd, bundle }, cgroupHost);
+  const composition = options.compose?.(config, bundle);
+  try {
+    const more = { ...notifyOption(options), ...(composition === undefined ? {} : { composition }) };
+    return action(planContainer(config, { ...options, ...more, systemd, bundle }, cgroupHost), cgroupHost);
+  } finally {
+    composition?.release();
+  }
 }
 
 function notifyOption({ root, id, notifySocket }: CreateOptions): Pick<PlanOptions, "notifyDirectory"> {
@@ -135,13 +161,21 @@ export function about<T>(what: string, action: () => T): T {
  */
 export function build(options: CreateOptions, detached: boolean, gated: boolean): Built {
   checkId(options.id);
-  const { config, text } = loadConfig(options.bundle, options.configFile);
-  const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
-  const bundle = absolutePath(options.bundle);
-  const plan = planContainer(config, { ...options, ...notifyOption(options), systemd, bundle }, cgroupHost);
-  for (const warning of plan.warnings) options.warn?.(warning);
-  checkTerminal(plan, options, detached);
+  const loaded = loadConfig(options.bundle, options.configFile);
+  return withPlan(loaded.config, options, (plan, cgroupHost) => {
+    for (const warning of plan.warnings) options.warn?.(warning);
+    checkTerminal(plan, options, detached);
+    return buildPlanned(plan, cgroupHost, loaded, options, gated);
+  });
+}
 
+function buildPlanned(
+  plan: Plan,
+  cgroupHost: CgroupHost,
+  { config, text }: LoadedConfig,
+  options: CreateOptions,
+  gated: boolean,
+): Built {
   const rollback = new Rollback();
   try {
     const consoleSocket = connectIfGiven(options.consoleSocket, rollback);

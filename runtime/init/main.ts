@@ -127,12 +127,12 @@ class Init {
     this.#setNames();
 
     const proc = openProc();
-    const root = openRoot(rootfs, hasNamespace(namespaces, "mount"));
     const { trees } = this.#task.descriptors;
+    const root = openRoot(this.#plan, trees?.root);
     mounts.forEach((entry, index) => {
       if (entry.kind !== "cgroup") {
         if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) this.#awaitNetwork();
-        applyMount(root, entry, this.#plan.mountLabel, trees?.[index]);
+        applyMount(root, entry, this.#plan.mountLabel, trees?.mounts[index]);
         return;
       }
       this.#enterCgroup();

@@ -21,7 +21,7 @@ import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
-import { closeTrees, makeTrees, type Trees } from "./trees.ts";
+import { closeTrees, descriptorsOf, makeTrees, type Trees } from "./trees.ts";
 
 export type RuntimeChannel = Channel<ToInit, FromInit>;
 
@@ -107,10 +107,11 @@ function withTrees(task: InitTask, trees: Trees | undefined): InitTask {
 }
 
 /** The clone has the runtime's descriptors, its lock on the state directory among them: all but its own go at once. */
-function closeInherited({ plan, descriptors: { channel, execFifo, trees = [] } }: InitTask): void {
+function closeInherited({ plan, descriptors: { channel, execFifo, trees } }: InitTask): void {
+  const kept = [channel, execFifo, ...(trees === undefined ? [] : descriptorsOf(trees))];
   closeFrom(
     3 + plan.preserveFds,
-    [channel, execFifo, ...trees].filter((fd) => fd !== undefined),
+    kept.filter((fd) => fd !== undefined),
   );
 }
 

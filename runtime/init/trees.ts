@@ -1,5 +1,5 @@
 /**
- * Bind mounts that init could not make itself: detached copies of their sources, made while this process has the rights of
+ * Mounts that init could not make itself: a root of layers, and detached copies of the sources of bind mounts, made while this process has the rights of
  * the host, for init to move to their places. Ids are mapped here, because that takes CAP_SYS_ADMIN over the filesystem;
  * and for a container with a user namespace every source is opened here, because its root may not reach all of them.
  * Source: open_tree(2), mount_setattr(2) "ID-mapped mounts".
@@ -14,33 +14,62 @@ import { mappedUserNamespace } from "../linux/user-namespace.ts";
 import type { BindMount, IdMapPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import { composeRoot, type MappedOwner } from "./steps/layers.ts";
 
-/** Descriptors of detached mounts, at the places of their entries in the plan's mounts; undefined where init needs none. */
-export type Trees = readonly (number | undefined)[];
+/** Descriptors of detached mounts. */
+export interface Trees {
+  /** The root, when it has layers. */
+  readonly root?: number;
+  /** At the places of their entries in the plan's mounts; undefined where init needs none. */
+  readonly mounts: readonly (number | undefined)[];
+}
 
 /** Makes the trees of a plan; undefined when it needs none. Native host only. */
 export function makeTrees(plan: Plan): Trees | undefined {
+  const { layers } = plan.rootfs;
   const inUserNamespace = hasNamespace(plan.namespaces, "user");
-  if (!plan.mounts.some((entry) => entry.kind === "bind" && (inUserNamespace || entry.idMap !== undefined))) return;
-  const trees: (number | undefined)[] = [];
+  const makesRoot = layers?.idMap !== undefined && libc.geteuid() === 0;
+  const makesMounts = plan.mounts.some(
+    (entry) => entry.kind === "bind" && (inUserNamespace || entry.idMap !== undefined),
+  );
+  if (!makesRoot && !makesMounts) return undefined;
+  const made: { root?: number; mounts: (number | undefined)[] } = { mounts: [] };
   const namespaces = new Map<string, number>();
   try {
+    if (makesRoot) made.root = composeRoot(plan, layers, mappedOwner(layers.idMap, namespaces));
     for (const entry of plan.mounts) {
-      if (entry.kind !== "bind") trees.push(undefined);
-      else if (entry.idMap !== undefined) trees.push(mappedTree(plan, entry, entry.idMap, namespaces));
-      else trees.push(inUserNamespace ? reachableTree(plan, entry) : undefined);
+      if (entry.kind !== "bind") made.mounts.push(undefined);
+      else if (entry.idMap !== undefined) made.mounts.push(mappedTree(plan, entry, entry.idMap, namespaces));
+      else made.mounts.push(inUserNamespace ? reachableTree(plan, entry) : undefined);
     }
-    return trees;
+    return made;
   } catch (error) {
-    closeTrees(trees);
+    closeTrees(made);
     throw error;
   } finally {
     for (const fd of namespaces.values()) close(fd);
   }
 }
 
+export function descriptorsOf({ root, mounts }: Trees): number[] {
+  return [root, ...mounts].filter((fd) => fd !== undefined);
+}
+
 export function closeTrees(trees: Trees): void {
-  for (const fd of trees) if (fd !== undefined) close(fd);
+  for (const fd of descriptorsOf(trees)) close(fd);
+}
+
+/** Whom the root of the container is on the host. A namespace that is joined by path does not say, and its files have to be root's. */
+function mappedOwner(map: IdMapPlan, namespaces: Map<string, number>): MappedOwner {
+  const userNamespace = namespaceOf(map, namespaces);
+  if ("path" in map) return { uid: 0, gid: 0, userNamespace };
+  return { uid: outsideRoot(map.uidMap), gid: outsideRoot(map.gidMap), userNamespace };
+}
+
+/** The id outside that is 0 inside, by the contents of uid_map; 0 when there is none. */
+function outsideRoot(map: string): number {
+  const line = map.split("\n").find((line) => line.startsWith("0 "));
+  return Number(line?.split(" ")[1] ?? 0);
 }
 
 /** The source as the host's root sees it; undefined where this process may not clone mounts, or there is no such source. */

@@ -62,7 +62,10 @@ export function moveMount(from: number, to: number, subject: string): void {
   checked(libc.syscall(C.SYS_move_mount, from, EMPTY, to, EMPTY, flags), "move_mount(2)", subject);
 }
 
-/** A new filesystem of `type`, mounted nowhere yet: fsopen, fsconfig, fsmount. `attributes` is the MOUNT_ATTR_* set. */
+/**
+ * A new filesystem of `type`, mounted nowhere yet: fsopen, fsconfig, fsmount. An option whose value is empty is a flag;
+ * `attributes` is the MOUNT_ATTR_* set.
+ */
 export function detachedFilesystem(
   type: string,
   options: Readonly<Record<string, string>>,
@@ -72,9 +75,11 @@ export function detachedFilesystem(
   try {
     for (const [key, value] of Object.entries(options))
       checked(
-        libc.syscall(C.SYS_fsconfig, context, C.FSCONFIG_SET_STRING, cString(key), cString(value), 0),
+        value === ""
+          ? libc.syscall(C.SYS_fsconfig, context, C.FSCONFIG_SET_FLAG, cString(key), null, 0)
+          : libc.syscall(C.SYS_fsconfig, context, C.FSCONFIG_SET_STRING, cString(key), cString(value), 0),
         "fsconfig(2)",
-        `${type} ${key}=${value}`,
+        `${type} ${key}${value === "" ? "" : `=${value}`}`,
       );
     checked(libc.syscall(C.SYS_fsconfig, context, C.FSCONFIG_CMD_CREATE, null, null, 0), "fsconfig(2)", type);
     return checked(libc.syscall(C.SYS_fsmount, context, C.FSMOUNT_CLOEXEC, attributes, 0, 0), "fsmount(2)", type);

@@ -18,6 +18,7 @@ import type {
   Mount,
   NamespaceType,
   Process,
+  Reg,
   Rlimit,
   Scheduler,
 } from "./config.ts";
@@ -42,6 +43,7 @@ export function check(config: Config): CheckFault[] {
     mountRules(mounts[index] as Mount, `/mounts/${index}`, namespaces, faults);
   hookRules(config, faults);
   linuxRules(config, linux, namespaces, faults);
+  if (config.reg !== undefined) regRules(config.reg, "/reg", faults);
   return faults.list;
 }
 
@@ -56,6 +58,13 @@ export function checkProcess(process: Process): CheckFault[] {
 export function checkResources(resources: LinuxResources): CheckFault[] {
   const faults = new Faults();
   resourceRules(resources, "", faults);
+  return faults.list;
+}
+
+/** Faults of the Reg extension that annotations make up. */
+export function checkReg(reg: Reg): CheckFault[] {
+  const faults = new Faults();
+  regRules(reg, "", faults);
   return faults.list;
 }
 
@@ -485,4 +494,26 @@ function cleanPath(path: string): string {
     else if (part !== "" && part !== ".") parts.push(part);
   }
   return `/${parts.join("/")}`;
+}
+
+/** As runtime/reg/name.ts reads them. */
+const ENVIRONMENT = /^[a-z0-9][a-z0-9+._-]*@[\w.+~:-]+$/;
+
+function regRules({ environments, store, domain, writable, workdir }: Reg, pointer: string, faults: Faults): void {
+  if (environments.length === 0) faults.add(`${pointer}/environments`, "at least one environment", environments);
+  environments.forEach((name, index) => {
+    if (!ENVIRONMENT.test(name)) faults.add(`${pointer}/environments/${index}`, "an environment, name@version", name);
+  });
+  if (store !== undefined && !store.startsWith("/")) faults.add(`${pointer}/store`, "an absolute path", store);
+  if (domain !== undefined && !/^[a-z0-9][a-z0-9._-]{0,62}$/.test(domain))
+    faults.add(`${pointer}/domain`, "up to 63 lower-case letters, digits and . _ -", domain);
+  if (writable?.size !== undefined) {
+    if (writable.type !== "tmpfs") faults.add(`${pointer}/writable/size`, "no size without type tmpfs", writable.size);
+    else if (!/^\d+[kKmMgG%]?$/.test(writable.size))
+      faults.add(`${pointer}/writable/size`, "a number of bytes, such as 64m", writable.size); // tmpfs(5)
+  }
+  if (writable?.path !== undefined && writable.type !== "directory")
+    faults.add(`${pointer}/writable/path`, "no path without type directory", writable.path);
+  if (workdir !== undefined && !workdir.destination.startsWith("/"))
+    faults.add(`${pointer}/workdir/destination`, "an absolute path", workdir.destination);
 }

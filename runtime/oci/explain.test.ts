@@ -154,7 +154,7 @@ const broken: readonly (readonly [name: string, edits: Edits, ...lines: string[]
   ["refuses NUL bytes in paths", { "/mounts/1/source": "/\0" }, '/mounts/1/source: expected a string without NUL bytes, found "/\\u0000"'],
   ["refuses NUL bytes in names", { "/linux/resources/unified": { "memory.max\0": "1" } }, '/linux/resources/unified/memory.max\\u0000: expected a name without NUL bytes, found "memory.max\\u0000"'],
   ["asks for the environments of reg", { "/reg": { enviroments: [] } }, '/reg/environments: expected this property, found "enviroments"; did you mean "environments"?'],
-  ["knows where writes may go", { "/reg": { environments: [], writable: { type: "tmp" } } }, '/reg/writable/type: expected one of tmpfs, directory, found "tmp"; did you mean "tmpfs"?'],
+  ["knows where writes may go", { "/reg": { environments: ["a@1"], writable: { type: "tmp" } } }, '/reg/writable/type: expected one of none, tmpfs, directory, found "tmp"; did you mean "tmpfs"?'],
   ["shortens long values", { "/process/cwd": "x".repeat(500) }, `/process/cwd: expected an absolute path, found "${"x".repeat(57)}..."`],
   ["reports every fault at once, schema and rules, in the order of the document", { "/process/args/0": 7, "/process/cwd": "tmp", "/mounts/0/destination": 0, "/linux/namespaces/0/type": "pidd", "/linux/rootfsPropagation": "no" },
     "/process/args/0: expected a string, found 7",

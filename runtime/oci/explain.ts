@@ -3,8 +3,17 @@
  * describe errors along.
  */
 import { ConfigError, type Fault } from "../errors/errors.ts";
-import { type CheckFault, check, checkNul, checkProcess, checkResources, escapePointer, show } from "./check.ts";
-import type { Config, LinuxResources, Process } from "./config.ts";
+import {
+  type CheckFault,
+  check,
+  checkNul,
+  checkProcess,
+  checkReg,
+  checkResources,
+  escapePointer,
+  show,
+} from "./check.ts";
+import type { Config, LinuxResources, Process, Reg } from "./config.ts";
 import { config, process, reg, resources, type Validator, type Violation } from "./generated/full.generated.ts";
 import { findJsonFault } from "./json-location.ts";
 import { closest } from "./suggest.ts";
@@ -71,7 +80,8 @@ function ruleFaults(kind: DocumentKind, document: unknown): CheckFault[] {
   if (!VALIDATORS[kind](document)) return [];
   if (kind === "config") return check(document as Config);
   if (kind === "process") return checkProcess(document as Process);
-  return kind === "resources" ? checkResources(document as LinuxResources) : [];
+  if (kind === "reg") return checkReg(document as Reg);
+  return checkResources(document as LinuxResources);
 }
 
 function violations(kind: DocumentKind, document: unknown): readonly Violation[] {

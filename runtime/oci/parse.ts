@@ -1,7 +1,7 @@
 /** From the text of a document to its typed value. */
 import type { Fault } from "../errors/errors.ts";
-import { check, checkNul, checkProcess, checkResources } from "./check.ts";
-import type { Config, LinuxResources, Process } from "./config.ts";
+import { check, checkNul, checkProcess, checkReg, checkResources } from "./check.ts";
+import type { Config, LinuxResources, Process, Reg } from "./config.ts";
 import * as valid from "./generated/fast.generated.ts";
 import { type DocumentKind, fitsSchema, InvalidDocument } from "./validate.ts";
 
@@ -18,6 +18,11 @@ export function parseProcess(text: string, file: string): Process {
 /** The limits that `update --resources` reads. Throws InvalidDocument. */
 export function parseResources(text: string, file: string): LinuxResources {
   return parse("resources", valid.resources, text, file, checkResources);
+}
+
+/** The Reg extension as a document of its own, which is what annotations make up. Throws InvalidDocument. */
+export function parseReg(text: string, file: string): Reg {
+  return parse("reg", valid.reg, text, file, checkReg);
 }
 
 function parse<Value>(

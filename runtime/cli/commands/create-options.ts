@@ -1,6 +1,7 @@
 /** The options that `create` and `run` have in common, and what they mean to the container layer. */
 import { host } from "#host";
 import type { CreateOptions } from "../../container/create.ts";
+import { compose } from "../../reg/compose.ts";
 import type { Context, OptionTable, Values } from "../command.ts";
 
 export const CREATE_OPTIONS = {
@@ -71,5 +72,6 @@ export function createOptions(values: Values<typeof CREATE_OPTIONS>, id: string,
     cgroupManager: context.cgroupManager,
     rootless: context.rootless,
     warn: context.warn,
+    compose,
   };
 }

@@ -20,14 +20,18 @@ import {
 } from "../../libc/mount.ts";
 import { directoryInRoot, fdPath, fileInRoot, openInRoot } from "../../linux/path.ts";
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
-import type { RootfsPlan } from "../../oci/plan/plan.ts";
+import { hasNamespace } from "../../oci/plan/namespaces.ts";
+import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
+import { composeRoot } from "./layers.ts";
 
 /**
  * Makes the rootfs a mount point of its own in this mount namespace and returns a descriptor of it. The mounts of the
- * host become slaves first, so that nothing done here reaches the host.
+ * host become slaves first, so that nothing done here reaches the host. `composed` is what trees.ts has made of its layers.
  */
-export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number {
-  if (newMountNamespace) mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
+export function openRoot(plan: Plan, composed: number | undefined): number {
+  const { rootfs } = plan;
+  if (hasNamespace(plan.namespaces, "mount")) mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
+  if (rootfs.layers !== undefined) return attachRoot(plan, rootfs.layers, composed);
   const directory = at("/root/path", () => openRootDirectory(rootfs.path));
   if (rootfs.change === "chroot") return directory;
   if (isShared(rootfs)) makeParentPrivate(rootfs.path);
@@ -40,6 +44,22 @@ export function openRoot(rootfs: RootfsPlan, newMountNamespace: boolean): number
       return root;
     }),
   );
+}
+
+/**
+ * Puts a composed root where pivot_root(2) can take it: on "/", which every process can reach, and where it hides nothing from
+ * one whose root that is already. MS_MOVE needs another place to move it from.
+ */
+function attachRoot(plan: Plan, layers: RootLayers, composed: number | undefined): number {
+  const { rootfs } = plan;
+  const place = rootfs.change === "move" ? rootfs.path : "/";
+  if (isShared(rootfs)) makeParentPrivate(place);
+  return withFd(open(place, C.O_PATH | C.O_DIRECTORY), (target) => {
+    const root = composed ?? composeRoot(plan, layers, undefined);
+    moveMount(root, target, "the composed root");
+    setMountAttributes(root, { set: 0, clear: 0, propagation: C.MS_PRIVATE }, false, rootfs.path);
+    return root;
+  });
 }
 
 /** A symlink is refused: its target is not the bundle's to say. */

@@ -1,6 +1,6 @@
 /** The mounts of a container, as data. Pure. Source: runtime-spec config.md "Mounts". */
 import * as C from "../../libc/constants.ts";
-import type { Config, Mount } from "../config.ts";
+import type { Config, Linux, Mount } from "../config.ts";
 import { type MountOptions, parseMountOptions } from "./mount-options.ts";
 import { formatIdMap } from "./namespaces.ts";
 
@@ -30,11 +30,14 @@ export interface BindMount extends MountBase {
   readonly idMap?: IdMapPlan;
 }
 
-/** The mapping of an id-mapped mount: that of a user namespace, by contents of uid_map and gid_map or by path. */
+/** The mapping of a user namespace, by contents of uid_map and gid_map or by path. */
+export type IdMapping = { readonly uidMap: string; readonly gidMap: string } | { readonly path: string };
+
+/** The mapping of an id-mapped mount. */
 export type IdMapPlan = {
   /** Whether the mounts below the source are mapped too. */
   readonly recursive: boolean;
-} & ({ readonly uidMap: string; readonly gidMap: string } | { readonly path: string });
+} & IdMapping;
 
 /** Type "cgroup": what the container sees of its own cgroups, for the version that the host has. */
 export interface CgroupMount extends MountBase {
@@ -80,10 +83,14 @@ function planIdMap(mount: Mount, { idmap }: MountOptions, config: Config): IdMap
   const recursive = idmap === "ridmap";
   if (mount.uidMappings !== undefined && mount.gidMappings !== undefined)
     return { recursive, uidMap: formatIdMap(mount.uidMappings), gidMap: formatIdMap(mount.gidMappings) };
-  if (idmap === undefined) return undefined;
+  return idmap === undefined ? undefined : { recursive, ...userNamespaceMap(linux) };
+}
+
+/** The mapping of the container's user namespace. */
+export function userNamespaceMap(linux: Linux): IdMapping {
   const path = linux.namespaces?.find(({ type }) => type === "user")?.path ?? "";
-  if (path !== "") return { recursive, path };
-  return { recursive, uidMap: formatIdMap(linux.uidMappings ?? []), gidMap: formatIdMap(linux.gidMappings ?? []) };
+  if (path !== "") return { path };
+  return { uidMap: formatIdMap(linux.uidMappings ?? []), gidMap: formatIdMap(linux.gidMappings ?? []) };
 }
 
 /** The mounts in the order of config.json. `bundle` is absolute; relative bind sources start there. */

@@ -2,7 +2,8 @@
  * Plan, then apply: config.json and facts about the host become plain data that says everything that will be done, and
  * which field asked for it. Pure; `reg plan` prints it, the parent and init apply it.
  */
-import { UsageError } from "../../errors/errors.ts";
+import { RegError, UsageError } from "../../errors/errors.ts";
+import * as C from "../../libc/constants.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
 import type { NetDevicePlan } from "../../linux/net-device.ts";
 import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
@@ -10,7 +11,7 @@ import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.t
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
 import { type IntelRdtPlan, planIntelRdt } from "./intel-rdt.ts";
 import { parseMountOptions, propagationFlag } from "./mount-options.ts";
-import { cleanPath, type MountPlan, planMounts } from "./mounts.ts";
+import { cleanPath, type IdMapPlan, type MountPlan, planMounts, userNamespaceMap } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess } from "./process.ts";
 import { planSeccomp, type SeccompPlan } from "./seccomp.ts";
@@ -22,8 +23,33 @@ export interface RootfsPlan {
   readonly readonly: boolean;
   /** MS_* propagation of the container's root, applied last; absent: nothing is asked for. */
   readonly propagation?: number;
+  /** What the root is put together from instead of being the directory at `path`. */
+  readonly layers?: RootLayers;
   /** How the root is changed: pivot_root(2), MS_MOVE and chroot(2) for --no-pivot, chroot(2) without a mount namespace. */
   readonly change: "pivot" | "move" | "chroot";
+}
+
+/**
+ * A root that is composed when init starts: a directory that is only read, and where writes go. Without `upper` it is the
+ * directory itself, read-only, unless mount points have to be made in it first.
+ */
+export interface RootLayers {
+  /** Absolute path on the host of the directory that is read. */
+  readonly lower: string;
+  readonly upper?:
+    | { readonly type: "tmpfs"; readonly size?: string }
+    /** Absolute path; it keeps upper/ and work/, see overlayfs. */
+    | { readonly type: "directory"; readonly path: string };
+  /** Owners are shown as this says: in a user namespace, root's files are to be its root's. */
+  readonly idMap?: IdMapPlan;
+  /** JSON pointer of what asks for it. */
+  readonly field: string;
+}
+
+/** What the Reg extension adds to a config: the layers of the root, and mounts. */
+export interface Composition {
+  readonly layers: Omit<RootLayers, "idMap">;
+  readonly mounts: readonly MountPlan[];
 }
 
 /** A path hidden or made read-only inside the container. */
@@ -79,6 +105,8 @@ export interface PlanOptions extends CgroupRequest {
   readonly listenFds: number;
   /** Directory of the host that gets the socket for sd_notify(3); absent: nobody listens. */
   readonly notifyDirectory?: string;
+  /** Takes the place of root.path. */
+  readonly composition?: Composition;
 }
 
 /** As runc. */
@@ -105,12 +133,25 @@ function planNetDevices(devices: NonNullable<Linux["netDevices"]>): NetDevicePla
 function planRootfs(config: Config, options: PlanOptions, namespaces: NamespacePlan): RootfsPlan {
   const path = config.root?.path ?? "";
   const propagation = propagationFlag(config.linux?.rootfsPropagation ?? "");
+  const { composition } = options;
+  const layers = composition === undefined ? undefined : planLayers(composition, config, namespaces);
   return {
-    path: cleanPath(path.startsWith("/") ? path : `${options.bundle}/${path}`),
-    readonly: config.root?.readonly ?? false,
+    path: layers?.lower ?? cleanPath(path.startsWith("/") ? path : `${options.bundle}/${path}`),
+    readonly: (config.root?.readonly ?? false) || (layers !== undefined && layers.upper === undefined),
     ...(propagation === undefined ? {} : { propagation }),
+    ...(layers === undefined ? {} : { layers }),
     change: !hasNamespace(namespaces, "mount") ? "chroot" : options.noPivot ? "move" : "pivot",
   };
+}
+
+function planLayers({ layers }: Composition, { linux = {} }: Config, namespaces: NamespacePlan): RootLayers {
+  if ((namespaces.create & C.CLONE_NEWNS) === 0)
+    throw new RegError("EINVAL", "a root of environments is mounted, and needs a mount namespace of its own", {
+      field: layers.field,
+      hint: 'add { "type": "mount" } to linux.namespaces',
+    });
+  if (!hasNamespace(namespaces, "user")) return layers;
+  return { ...layers, idMap: { recursive: false, ...userNamespaceMap(linux) } };
 }
 
 /** Plans a container. Throws ConfigError or UsageError for what only the host makes impossible. */
@@ -119,7 +160,8 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const namespaces = planNamespaces(config);
   const { notifyDirectory } = options;
   const asked = planMounts(config, options.bundle);
-  const mounts = notifyDirectory === undefined ? asked : [...asked, notifyMount(notifyDirectory)];
+  const added = options.composition?.mounts ?? [];
+  const mounts = [...asked, ...added, ...(notifyDirectory === undefined ? [] : [notifyMount(notifyDirectory)])];
   const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
   const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
