@@ -1,0 +1,39 @@
+/** /etc/ld.so.conf: folders of libraries, one a line, with `include GLOB` lines. Source: ldconfig(8). */
+import { dirname, join } from "node:path";
+import { globToRegExp, hasWildcard } from "../glob.ts";
+import type { Root } from "../root.ts";
+
+const MOST_INCLUDES = 16;
+
+/** The folders in order, each once; none when there is no such file. */
+export function readConf(root: Root, path = "/etc/ld.so.conf"): string[] {
+  const folders = new Set<string>();
+  readInto(root, path, folders, 0);
+  return [...folders];
+}
+
+function readInto(root: Root, path: string, folders: Set<string>, depth: number): void {
+  for (const line of root.readText(path)?.split("\n") ?? []) {
+    const words = line.replace(/#.*/, "").trim();
+    const [keyword, ...patterns] = words.split(/\s+/);
+    if (keyword === "include") {
+      if (depth === MOST_INCLUDES) continue;
+      for (const pattern of patterns)
+        for (const file of expand(root, pattern.startsWith("/") ? pattern : join(dirname(path), pattern)))
+          readInto(root, file, folders, depth + 1);
+    } else if (keyword === "hwcap" || words === "") continue;
+    // `folder=TYPE` is libc5's.
+    else for (const folder of words.split(/[\s:,]+/)) folders.add(folder.replace(/=.*$/, "").replace(/(.)\/+$/, "$1"));
+  }
+}
+
+/** Wildcards in the last part of the path only. */
+function expand(root: Root, pattern: string): string[] {
+  if (!hasWildcard(pattern)) return [pattern];
+  const folder = dirname(pattern);
+  const matcher = globToRegExp(pattern);
+  return root
+    .list(folder)
+    .map((name) => join(folder, name))
+    .filter((path) => matcher.test(path));
+}
