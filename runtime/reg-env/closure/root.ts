@@ -32,7 +32,10 @@ export class Root {
     const absolute = resolve(path);
     const stats = statSync(absolute, { throwIfNoEntry: false });
     if (stats?.isDirectory() !== true)
-      throw new RegError(stats === undefined ? "ENOENT" : "ENOTDIR", `root filesystem ${path}: ${stats === undefined ? "there is none" : "not a directory"}`);
+      throw new RegError(
+        stats === undefined ? "ENOENT" : "ENOTDIR",
+        `root filesystem ${path}: ${stats === undefined ? "there is none" : "not a directory"}`,
+      );
     this.prefix = absolute === "/" ? "" : absolute;
   }
 
@@ -122,9 +125,13 @@ export class Root {
       if (part === "..") depth -= 1;
       else if (part !== "" && part !== ".") depth += 1;
       if (depth < 0)
-        throw new RegError("EXDEV", `${path} is a symbolic link to ${target}, which is outside of the root filesystem ${this.prefix}`, {
-          hint: "make the link point into the root filesystem, or leave it out with --exclude",
-        });
+        throw new RegError(
+          "EXDEV",
+          `${path} is a symbolic link to ${target}, which is outside of the root filesystem ${this.prefix}`,
+          {
+            hint: "make the link point into the root filesystem, or leave it out with --exclude",
+          },
+        );
     }
   }
 

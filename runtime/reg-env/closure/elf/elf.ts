@@ -86,7 +86,8 @@ export function readElf(path: string): Elf | undefined {
   try {
     const ident = new Uint8Array(64);
     const length = readSync(fd, ident, 0, 64, 0);
-    if (length < 52 || ident[0] !== 0x7f || ident[1] !== 0x45 || ident[2] !== 0x4c || ident[3] !== 0x46) return undefined;
+    if (length < 52 || ident[0] !== 0x7f || ident[1] !== 0x45 || ident[2] !== 0x4c || ident[3] !== 0x46)
+      return undefined;
     return parseElf(ident, fstatSync(fd).size, (offset, size) => {
       const bytes = new Uint8Array(size);
       if (readSync(fd, bytes, 0, size, offset) !== size) throw new RangeError("ends too early");
@@ -94,7 +95,9 @@ export function readElf(path: string): Elf | undefined {
     });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new RegError("ENOEXEC", `${path}: damaged ELF file: ${error.message}`, { hint: "reinstall the package it came with" });
+    throw new RegError("ENOEXEC", `${path}: damaged ELF file: ${error.message}`, {
+      hint: "reinstall the package it came with",
+    });
   } finally {
     closeSync(fd);
   }
@@ -106,7 +109,8 @@ function parseElf(ident: Uint8Array, fileSize: number, readUnchecked: Read): Elf
   const bits = ident[4] === 1 ? 32 : 64;
   const bigEndian = ident[5] === 2;
   const read: Read = (offset, size) => {
-    if (size > MOST_BYTES || offset + size > fileSize) throw new RangeError(`${size} bytes at ${offset} are outside of it`);
+    if (size > MOST_BYTES || offset + size > fileSize)
+      throw new RangeError(`${size} bytes at ${offset} are outside of it`);
     return readUnchecked(offset, size);
   };
   const at = (bytes: Uint8Array) => readerOf(bytes, bits, bigEndian);

@@ -80,7 +80,9 @@ function text(bytes: Buffer, offset: number): string {
 
 /** A cache with these entries and nothing else, the same bytes for the same entries. Without hwcaps folders: the loader looks there itself. */
 export function formatCache(entries: readonly CacheEntry[], bigEndian = false): Buffer {
-  const sorted = [...entries].sort((left, right) => compareNames(right.name, left.name) || (left.path < right.path ? -1 : 1));
+  const sorted = [...entries].sort(
+    (left, right) => compareNames(right.name, left.name) || (left.path < right.path ? -1 : 1),
+  );
   const strings: Buffer[] = [];
   let end = HEADER_SIZE + sorted.length * ENTRY_SIZE;
   const place = (value: string) => {
@@ -91,7 +93,8 @@ export function formatCache(entries: readonly CacheEntry[], bigEndian = false): 
     return offset;
   };
   const head = Buffer.alloc(end);
-  const u32 = (value: number, offset: number) => (bigEndian ? head.writeUInt32BE(value, offset) : head.writeUInt32LE(value, offset));
+  const u32 = (value: number, offset: number) =>
+    bigEndian ? head.writeUInt32BE(value, offset) : head.writeUInt32LE(value, offset);
   head.write(NEW_MAGIC, "latin1");
   u32(sorted.length, 20);
   head[28] = bigEndian ? 3 : 2;

@@ -83,7 +83,13 @@ export class GlibcSearch implements Search {
     return undefined;
   }
 
-  #findInPath(name: string, owner: LoadedObject, program: LoadedObject, path: string | undefined, kind: string): Found | undefined {
+  #findInPath(
+    name: string,
+    owner: LoadedObject,
+    program: LoadedObject,
+    path: string | undefined,
+    kind: string,
+  ): Found | undefined {
     if (path === undefined) return undefined;
     const folders = path.split(":").flatMap((folder) => this.#expand(folder, owner));
     return this.#findInFolders(name, program, folders, () => `by the ${kind} of ${owner.path}`, false);
@@ -95,7 +101,9 @@ export class GlibcSearch implements Search {
       this.#elfs.library(path, program.elf) !== undefined;
     const entries = (this.#cache.get(name) ?? []).filter(({ path, legacy }) => !legacy && usable(path));
     const plain = entries.find(({ hwcaps }) => hwcaps === undefined);
-    const best = this.#levels.map((level) => entries.find(({ hwcaps }) => hwcaps === level)).find((entry) => entry !== undefined);
+    const best = this.#levels
+      .map((level) => entries.find(({ hwcaps }) => hwcaps === level))
+      .find((entry) => entry !== undefined);
     const chosen = best ?? plain;
     if (chosen !== undefined) {
       const variants = entries.filter((entry) => entry !== chosen && (entry.hwcaps !== undefined || entry === plain));
@@ -115,7 +123,13 @@ export class GlibcSearch implements Search {
     return this.defaultFolders.some((each) => each === folder || this.#elfs.root.resolve(each)?.path === own);
   }
 
-  #findInFolders(name: string, program: LoadedObject, folders: readonly string[], via: () => string, byCache: boolean): Found | undefined {
+  #findInFolders(
+    name: string,
+    program: LoadedObject,
+    folders: readonly string[],
+    via: () => string,
+    byCache: boolean,
+  ): Found | undefined {
     for (const path of folders) {
       const folder = this.#folder(path);
       if (folder === undefined) continue;
@@ -124,8 +138,9 @@ export class GlibcSearch implements Search {
         .filter((candidate) => this.#elfs.library(candidate.path, program.elf) !== undefined);
       const preferred = this.#levels.map((level) => `glibc-hwcaps/${level}`);
       const chosen =
-        preferred.map((subfolder) => candidates.find((each) => each.subfolder === subfolder)).find((each) => each !== undefined) ??
-        candidates.find(({ subfolder }) => subfolder === "");
+        preferred
+          .map((subfolder) => candidates.find((each) => each.subfolder === subfolder))
+          .find((each) => each !== undefined) ?? candidates.find(({ subfolder }) => subfolder === "");
       if (chosen === undefined) continue;
       const variants = candidates.filter((candidate) => candidate !== chosen).map((candidate) => candidate.path);
       return { path: chosen.path, via: via(), variants, byCache: byCache && !this.#isDefault(chosen.path) };
@@ -180,7 +195,12 @@ interface Folder {
 
 /** AT_PLATFORM as the kernel or ld.so sets it. */
 function platformsOf(elf: Elf): string[] {
-  const platforms: Readonly<Record<number, string[]>> = { 3: ["i686", "i586", "i386"], 62: ["haswell", "xeon_phi", "x86_64"], 183: ["aarch64"], 40: ["v8l", "v7l"] };
+  const platforms: Readonly<Record<number, string[]>> = {
+    3: ["i686", "i586", "i386"],
+    62: ["haswell", "xeon_phi", "x86_64"],
+    183: ["aarch64"],
+    40: ["v8l", "v7l"],
+  };
   return platforms[elf.machine] ?? [];
 }
 

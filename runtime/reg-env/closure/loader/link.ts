@@ -3,9 +3,9 @@
  * Nothing of the root is executed.
  */
 import { describeElf, type Elf } from "../elf/elf.ts";
-import { GlibcSearch, type GlibcOptions } from "./glibc.ts";
+import { type GlibcOptions, GlibcSearch } from "./glibc.ts";
 import { MuslSearch } from "./musl.ts";
-import { ElfReader, type Found, type LoadedObject, type Search } from "./objects.ts";
+import type { ElfReader, Found, LoadedObject, Search } from "./objects.ts";
 
 export interface MissingLibrary {
   readonly name: string;
@@ -45,7 +45,13 @@ export class Linker {
       byCache: false,
     };
     const search = this.#searchOf(interpreter ?? this.#guessInterpreter(elf), elf);
-    const process = { program, objects: [program], search, missing: [], ...(interpreter === undefined ? {} : { interpreter }) };
+    const process = {
+      program,
+      objects: [program],
+      search,
+      missing: [],
+      ...(interpreter === undefined ? {} : { interpreter }),
+    };
     return this.#complete(process, [...preloads(this.elfs), ...wanted(elf)], program);
   }
 
@@ -68,7 +74,8 @@ export class Linker {
   /** Where a process finds a library by name while it runs: dlopen(3) called from `requester`. */
   find(process: Process, name: string, requester = process.program): Found | undefined {
     const loaded = process.objects.find((object) => object.names.has(name));
-    if (loaded !== undefined) return loaded.found === loaded.path ? { ...loaded, path: loaded.path } : { ...loaded, path: loaded.found };
+    if (loaded !== undefined)
+      return loaded.found === loaded.path ? { ...loaded, path: loaded.path } : { ...loaded, path: loaded.found };
     return process.search.find(name, requester, process.program);
   }
 

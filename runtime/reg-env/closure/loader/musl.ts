@@ -20,11 +20,10 @@ export class MuslSearch implements Search {
     this.#loader = interpreter;
     const architecture = /^ld-musl-(.+)\.so/.exec(basename(interpreter))?.[1] ?? "";
     this.#confFile = `/etc/ld-musl-${architecture}.path`;
-    this.defaultFolders = elfs.root.readText(this.#confFile)?.split(/[\n:]/).filter((folder) => folder !== "") ?? [
-      "/lib",
-      "/usr/local/lib",
-      "/usr/lib",
-    ];
+    this.defaultFolders = elfs.root
+      .readText(this.#confFile)
+      ?.split(/[\n:]/)
+      .filter((folder) => folder !== "") ?? ["/lib", "/usr/local/lib", "/usr/lib"];
   }
 
   isOwn(name: string): boolean {

@@ -4,8 +4,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { needs, need, root as isRoot } from "../../../../conformance/testing.ts";
 import { BUILD } from "../../../../conformance/paths.ts";
+import { root as isRoot, need, needs } from "../../../../conformance/testing.ts";
 import { Root } from "../root.ts";
 import { hostLevels } from "./hwcaps.ts";
 import { Linker } from "./link.ts";
@@ -80,7 +80,11 @@ function libraryOf(line: string): string[] {
 }
 
 needs(oracle, need(LOADER, existsSync(LOADER)))("of this machine", () => compare("/"));
-needs(oracle, isRoot, need("conformance/reg/debian-root.sh", existsSync(join(DEBIAN, ".complete"))))("of a Debian root filesystem", () => {
+needs(
+  oracle,
+  isRoot,
+  need("conformance/reg/debian-root.sh", existsSync(join(DEBIAN, ".complete"))),
+)("of a Debian root filesystem", () => {
   assert.ok(readdirSync(DEBIAN).length > 0);
   compare(DEBIAN);
 });
