@@ -65,7 +65,7 @@ test("the program starts after startContainer", () =>
   }));
 
 const STATUSES: [name: HookName, statuses: State["status"][]][] = [
-  ["prestart", ["creating"]],
+  ["prestart", ["created"]],
   ["createRuntime", ["creating"]],
   ["createContainer", ["creating"]],
   ["startContainer", ["created"]],

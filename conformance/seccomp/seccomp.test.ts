@@ -48,6 +48,16 @@ for (const noNewPrivileges of [true, false])
       fixture.assertNothingLeft();
     }));
 
+test("what only the runtime calls may be forbidden", () =>
+  withFixture((fixture) => {
+    const profile: Profile = {
+      defaultAction: "SCMP_ACT_ALLOW",
+      syscalls: [{ names: ["close_range", "getcwd", "openat2", "fsopen"], action: "SCMP_ACT_ERRNO" }],
+    };
+    for (const noNewPrivileges of [true, false])
+      assert.is(runUnder(fixture, profile, "echo hello", noNewPrivileges).stdout, "hello\n");
+  }));
+
 test("without a profile nothing is filtered", () =>
   withFixture((fixture) => {
     assert.is(runUnder(fixture, undefined, SHOW).stdout, "made\nSeccomp:0\n");

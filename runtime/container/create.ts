@@ -19,6 +19,7 @@ import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-
 import { makeNetworkNamespace } from "../linux/network.ts";
 import { processStatus } from "../linux/process.ts";
 import { findResctrl, joinResctrl, makeResctrl, removeResctrl, resctrlPaths } from "../linux/resctrl.ts";
+import * as modules from "../linux/security-module.ts";
 import type { Config } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { parseConfig } from "../oci/parse.ts";
@@ -114,7 +115,7 @@ function withPlan<T>(config: Config, options: CreateOptions, action: (plan: Plan
   const composition = options.compose?.(config, bundle);
   try {
     const more = { ...notifyOption(options), ...(composition === undefined ? {} : { composition }) };
-    return action(planContainer(config, { ...options, ...more, systemd, bundle }, cgroupHost), cgroupHost);
+    return action(planContainer(config, { ...options, ...more, systemd, modules, bundle }, cgroupHost), cgroupHost);
   } finally {
     composition?.release();
   }
@@ -351,7 +352,8 @@ function serveInit(
         throw fromErrorData(message.error);
       case "hooks":
         limitMemory(); // before the hooks, which may change what is set
-        runHooks("prestart", plan.hooks, container.describe("creating"));
+        // The hook of specification 1.0, which ran when the container had been created.
+        runHooks("prestart", plan.hooks, container.describe("created"));
         runHooks("createRuntime", plan.hooks, container.describe("creating"));
         channel.tell({ type: "proceed" });
         break;

@@ -9,9 +9,10 @@ import { sendMessage } from "../libc/socket.ts";
 import type { Cgroup } from "../linux/cgroup/cgroup.ts";
 import { hasController } from "../linux/cgroup/host.ts";
 import { joinResctrl } from "../linux/resctrl.ts";
+import * as modules from "../linux/security-module.ts";
 import type { Config, Process } from "../oci/config.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
-import { lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
+import { lastWins, type ProcessPlan, planProcess, withoutMissingModules } from "../oci/plan/process.ts";
 import { planSeccomp } from "../oci/plan/seccomp.ts";
 import { dropNulls } from "../oci/validate.ts";
 import { Container } from "./container.ts";
@@ -88,8 +89,10 @@ function planExec(config: Config, { process: derive, listenFds, warn }: ExecOpti
   if ((process.rlimits ?? []).length === 0) whole.rlimits = rlimits;
   for (const name of Object.keys(whole)) if (whole[name] === undefined) delete whole[name];
   const unknown: string[] = [];
-  const plan = planProcess(whole as unknown as Process, unknown);
+  const warnings: string[] = [];
+  const plan = withoutMissingModules(planProcess(whole as unknown as Process, unknown), modules, warnings);
   for (const name of unknown) warn?.(`capability ${name} is unknown and was ignored`);
+  for (const warning of warnings) warn?.(warning);
   const listen = listenFds > 0 ? [`LISTEN_FDS=${listenFds}`, "LISTEN_PID=1"] : [];
   return { ...plan, env: lastWins([...plan.env, ...listen]) };
 }

@@ -229,6 +229,7 @@ function become(task: ExecTask, proc: number): never {
       openConsole(root, process, process.consoleSize, (master) => channel.send({ type: "console" }, [master]), false),
     );
   setMemoryPolicy(task.memoryPolicy);
+  closeOnExecFrom(3 + task.preserveFds); // before the filter, which may not allow it
   const load = (point: SeccompPoint) =>
     loadSeccomp(task.seccomp, point, process.noNewPrivileges, (fd) => channel.send({ type: "seccomp" }, [fd]));
   const program = becomeUser(process, proc, task.personality, inUserNamespace, () => load("before credentials"));
@@ -236,7 +237,6 @@ function become(task: ExecTask, proc: number): never {
   load("ready");
   channel.send({ type: "ready" });
   if (channel.receive() === undefined) throw new RegError("EPIPE", "the runtime has gone");
-  closeOnExecFrom(3 + task.preserveFds);
   load("last");
   return at("/process/args/0", () => execve(program.path, program.args, program.env));
 }

@@ -155,6 +155,8 @@ class Init {
     finishRoot(rootfs);
     close(root);
     setMemoryPolicy(this.#plan.memoryPolicy);
+    // Before the filter, which may not allow it. Whatever is opened from here on is close-on-exec from the start.
+    closeOnExecFrom(3 + this.#plan.preserveFds);
     if (process !== undefined)
       this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace, () =>
         this.#loadSeccomp("before credentials"),
@@ -221,12 +223,11 @@ class Init {
 
   /** The end of init: hooks of the container, and the user's program. */
   execute(): never {
-    const { hooks, preserveFds } = this.#plan;
+    const { hooks } = this.#plan;
     const program = this.#program;
     if (program === undefined)
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
     runHooks("startContainer", hooks, this.#state("created"));
-    closeOnExecFrom(3 + preserveFds);
     this.#loadSeccomp("last");
     return at("/process/args/0", () => execve(program.path, program.args, program.env));
   }

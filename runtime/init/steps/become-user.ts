@@ -60,14 +60,14 @@ export function becomeUser(
     at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
   setRlimits(process);
   ownStandardDescriptors(process);
-  beforeCredentials();
-  dropBoundingSet(process.capabilities);
   // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
   const entered = libc.chdir(process.cwd) === 0;
+  if (entered) verifyDirectory(process.cwd);
+  beforeCredentials(); // a filter may forbid what is above
+  dropBoundingSet(process.capabilities);
   changeUser(process, inUserNamespace && setGroupsDenied());
-  if (!entered) at("/process/cwd", () => changeDirectory(process.cwd));
+  if (!entered) enterDirectory(process.cwd);
   setCapabilities(process.capabilities);
-  verifyDirectory(process.cwd);
   libc.umask(process.umask);
   const env = withHome(process.env, process.uid);
   return { path: findExecutable(process.args[0] ?? "", env), args: process.args, env };
@@ -98,8 +98,11 @@ function setAppArmorProfile(proc: number, profile: string): void {
   });
 }
 
-function changeDirectory(path: string): void {
-  if (libc.chdir(path) === -1) throw new SyscallError("chdir(2)", path, host.errno());
+function enterDirectory(path: string): void {
+  at("/process/cwd", () => {
+    if (libc.chdir(path) === -1) throw new SyscallError("chdir(2)", path, host.errno());
+  });
+  verifyDirectory(path);
 }
 
 /** A working directory outside the root, through a leaked descriptor, shows as one that getcwd(2) cannot name (CVE-2024-21626). */

@@ -138,4 +138,29 @@ plan("is data: it survives JSON", () => {
   assert.equal(JSON.parse(JSON.stringify(cgroup.writes)), cgroup.writes);
 });
 
+plan("leaves out labels for security modules that the kernel does not have, and says so", () => {
+  const change = (config: Config): Partial<Config> => ({
+    process: { cwd: "/", ...config.process, apparmorProfile: "web", selinuxLabel: "a:b:c:s0" },
+    linux: { ...config.linux, mountLabel: "a:b:d:s0" },
+  });
+  const on = (hasAppArmor: boolean, hasSelinux: boolean) => {
+    const modules = { hasAppArmor: () => hasAppArmor, hasSelinux: () => hasSelinux };
+    const { process, mountLabel, warnings } = planOf(change, { modules });
+    return [process?.apparmorProfile, process?.selinuxLabel, mountLabel, warnings.join("; ")];
+  };
+  assert.equal(on(true, true), ["web", "a:b:c:s0", "a:b:d:s0", ""]);
+  assert.equal(on(true, false), [
+    "web",
+    undefined,
+    undefined,
+    "process.selinuxLabel is ignored: this kernel has no SELinux; linux.mountLabel is ignored: this kernel has no SELinux",
+  ]);
+  assert.equal(on(false, true), [
+    undefined,
+    "a:b:c:s0",
+    "a:b:d:s0",
+    "process.apparmorProfile is ignored: this kernel has no AppArmor",
+  ]);
+});
+
 plan.run();

@@ -6,6 +6,7 @@ import { RegError, UsageError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
 import type { NetDevicePlan } from "../../linux/net-device.ts";
+import type { SecurityModules } from "../../linux/security-module.ts";
 import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
@@ -13,7 +14,7 @@ import { type IntelRdtPlan, planIntelRdt } from "./intel-rdt.ts";
 import { parseMountOptions, propagationFlag } from "./mount-options.ts";
 import { cleanPath, type IdMapPlan, type MountPlan, planMounts, userNamespaceMap } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
-import { lastWins, type ProcessPlan, planProcess } from "./process.ts";
+import { lastWins, type ProcessPlan, planProcess, withoutMissingModules } from "./process.ts";
 import { planSeccomp, type SeccompPlan } from "./seccomp.ts";
 import { planSysctl, type SysctlPlan } from "./sysctl.ts";
 
@@ -105,6 +106,8 @@ export interface PlanOptions extends CgroupRequest {
   readonly listenFds: number;
   /** Directory of the host that gets the socket for sd_notify(3); absent: nobody listens. */
   readonly notifyDirectory?: string;
+  /** The host's security modules; absent: all are taken to be there. */
+  readonly modules?: SecurityModules;
   /** Takes the place of root.path. */
   readonly composition?: Composition;
 }
@@ -164,7 +167,12 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const mounts = [...asked, ...added, ...(notifyDirectory === undefined ? [] : [notifyMount(notifyDirectory)])];
   const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
-  const process = config.process === undefined ? undefined : planProcess(config.process, unknown);
+  const warnings: string[] = [];
+  const whole = config.process === undefined ? undefined : planProcess(config.process, unknown);
+  const { modules } = options;
+  const process = whole && modules ? withoutMissingModules(whole, modules, warnings) : whole;
+  const labelled = Boolean(linux.mountLabel) && (modules === undefined || modules.hasSelinux());
+  if (linux.mountLabel && !labelled) warnings.push("linux.mountLabel is ignored: this kernel has no SELinux");
   const seccomp = planSeccomp(config);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
   if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY.socket}`);
@@ -185,7 +193,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     sysctl: planSysctl(config),
     readonlyPaths: planPaths(linux.readonlyPaths, "/linux/readonlyPaths"),
     maskedPaths: planPaths(linux.maskedPaths, "/linux/maskedPaths"),
-    ...(linux.mountLabel ? { mountLabel: linux.mountLabel } : {}),
+    ...(linux.mountLabel && labelled ? { mountLabel: linux.mountLabel } : {}),
     cgroup: planCgroup(config, options, host),
     hooks: config.hooks ?? {},
     ...(process === undefined ? {} : { process: { ...process, env: lastWins([...process.env, ...listen]) } }),
@@ -195,6 +203,6 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     ...(seccomp === undefined ? {} : { seccomp }),
     newKeyring: !options.noNewKeyring,
     preserveFds: options.preserveFds + options.listenFds,
-    warnings: unknown.map((name) => `capability ${name} is unknown and was ignored`),
+    warnings: [...unknown.map((name) => `capability ${name} is unknown and was ignored`), ...warnings],
   };
 }

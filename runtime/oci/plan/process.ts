@@ -1,5 +1,6 @@
 /** The container's process, as data: who it is, what it may do, what it runs. Pure. Source: runtime-spec config.md "Process". */
 import { type CapabilitySet, capabilitySet } from "../../linux/capability.ts";
+import type { SecurityModules } from "../../linux/security-module.ts";
 import type { IoPriority, Process, Scheduler } from "../config.ts";
 
 /** The five sets of capabilities(7). */
@@ -95,5 +96,25 @@ export function planProcess(process: Process, unknown: string[], field = "/proce
     ...(process.scheduler === undefined ? {} : { scheduler: process.scheduler }),
     ...(process.ioPriority === undefined ? {} : { ioPriority: process.ioPriority }),
     ...(process.execCPUAffinity === undefined ? {} : { cpuAffinity: process.execCPUAffinity }),
+  };
+}
+
+/**
+ * Leaves out what is for a security module that the kernel does not have, and says so in `warnings`. runc fails, crun goes on; engines
+ * ask for a profile only where there is the module.
+ */
+export function withoutMissingModules(plan: ProcessPlan, modules: SecurityModules, warnings: string[]): ProcessPlan {
+  const { apparmorProfile, selinuxLabel, ...rest } = plan;
+  const ignore = (what: string, module: string) => {
+    warnings.push(`process.${what} is ignored: this kernel has no ${module}`);
+  };
+  const profile = apparmorProfile !== undefined && !modules.hasAppArmor() ? undefined : apparmorProfile;
+  const label = selinuxLabel !== undefined && !modules.hasSelinux() ? undefined : selinuxLabel;
+  if (profile !== apparmorProfile) ignore("apparmorProfile", "AppArmor");
+  if (label !== selinuxLabel) ignore("selinuxLabel", "SELinux");
+  return {
+    ...rest,
+    ...(profile === undefined ? {} : { apparmorProfile: profile }),
+    ...(label === undefined ? {} : { selinuxLabel: label }),
   };
 }

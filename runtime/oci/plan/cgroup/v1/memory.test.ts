@@ -16,7 +16,8 @@ const cases: readonly (readonly [name: string, given: Memory, written: readonly 
   ["turns the killer off", { disableOOMKiller: true }, ["oom_control=1"]],
   ["leaves the killer on", { disableOOMKiller: false }, []],
   ["writes swappiness, 0 too", { swappiness: 0 }, ["swappiness=0"]],
-  ["ignores kernel memory", { kernel: 1, kernelTCP: 2, useHierarchy: true }, []],
+  ["ignores kernel memory", { kernel: 1, kernelTCP: 0, useHierarchy: true }, []],
+  ["limits TCP buffers", { kernelTCP: 2 }, ["kmem.tcp.limit_in_bytes=2"]],
 ];
 for (const [name, given, written] of cases)
   memory(name, () =>

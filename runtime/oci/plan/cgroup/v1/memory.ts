@@ -1,5 +1,6 @@
 /**
- * memory controller, cgroup v1. Bytes; -1 is unlimited, 0 counts as not given. Kernel memory limits are obsolete and ignored.
+ * memory controller, cgroup v1. Bytes; -1 is unlimited, 0 counts as not given. A limit of kernel memory as such is
+ * ignored: Linux 5.16 refuses it. That of TCP buffers still works, where the kernel has it.
  * Source: runtime-spec config-linux.md "Memory"; kernel cgroup-v1/memory.rst.
  */
 import { ConfigError } from "../../../../errors/errors.ts";
@@ -43,6 +44,14 @@ export function planMemory(memory: Memory | undefined): FileWrite[] {
       file: "memory.soft_limit_in_bytes",
       value: decimal(memory.reservation),
       field: `${FIELD}/reservation`,
+    });
+  if (memory.kernelTCP !== undefined && memory.kernelTCP !== 0)
+    writes.push({
+      controller,
+      file: "memory.kmem.tcp.limit_in_bytes",
+      value: decimal(memory.kernelTCP),
+      field: `${FIELD}/kernelTCP`,
+      otherwise: "skip",
     });
   if (memory.disableOOMKiller === true)
     writes.push({ controller, file: "memory.oom_control", value: "1", field: `${FIELD}/disableOOMKiller` });
