@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   init: ["oci", "linux", "libc", "#host"],
   reg: ["linux", "libc", "#host", "@noble/hashes/sha2.js"],
   // A program of its own, for Node only: nothing imports it.
-  "reg-env": ["reg", "linux", "libc", "#host", "yargs", "ora"],
+  "reg-env": ["reg", "linux", "libc", "#host", "oci", "yargs", "ora"],
   oci: ["linux", "libc", "#host"],
   linux: ["libc", "#host"],
   libc: ["host", "#host"],

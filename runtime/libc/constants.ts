@@ -45,6 +45,10 @@ export const S_IFDIR = 0o040000;
 export const S_IFCHR = 0o020000;
 export const S_IFIFO = 0o010000;
 
+// linux/fs.h
+export const RENAME_EXCHANGE = 2;
+export const FS_IOC_ENABLE_VERITY = 0x40806685;
+
 // linux/openat2.h
 export const RESOLVE_NO_XDEV = 0x01;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
@@ -184,6 +188,7 @@ export const SYS_getdents64 = arm64 ? 61 : 217;
 export const SYS_statx = arm64 ? 291 : 332;
 export const SYS_capset = arm64 ? 91 : 126;
 export const SYS_capget = arm64 ? 90 : 125;
+export const SYS_renameat2 = arm64 ? 276 : 316;
 export const SYS_keyctl = arm64 ? 219 : 250;
 export const SYS_ioprio_set = arm64 ? 30 : 251;
 export const SYS_set_mempolicy = arm64 ? 237 : 238;

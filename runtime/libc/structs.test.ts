@@ -16,6 +16,7 @@ const HEADERS = `
 #include <dirent.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/fsverity.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/rtnetlink.h>

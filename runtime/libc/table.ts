@@ -30,6 +30,7 @@ export const LIBC = {
   memfd_create: ["int", ["string", "uint"]],
   ftruncate: ["int", ["int", "long"]],
   fsync: ["int", ["int"]],
+  syncfs: ["int", ["int"]],
   flock: ["int", ["int", "int"]],
   fchdir: ["int", ["int"]],
   chdir: ["int", ["string"]],

@@ -8,6 +8,7 @@
  *     units/<digest>.json                lists of entries, named by the digest of their text
  *     environments/<name>@<version>/     `units` (digests, one a line), `tree` (symlink), manifest.json, reasons.json
  *     trees/<digest>/                    a root filesystem of hard links, named by the digest of its units
+ *     trees/<digest>.units               those units, one a line, for verify and gc
  *     tmp/                               what is not finished
  */
 import { RegError } from "../errors/errors.ts";

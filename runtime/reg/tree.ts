@@ -8,7 +8,7 @@ import { EEXIST, EINVAL, EMLINK, ENOENT, ENOTDIR, ENOTEMPTY, EOPNOTSUPP, EPERM, 
 import { RegError, SyscallError } from "../errors/errors.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
-import { isErrno, mkdir, open, readDirectory, readText, withFd } from "../libc/file.ts";
+import { isErrno, mkdir, open, readDirectory, readText, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { copyObject } from "./copy.ts";
 import { digestOf } from "./digest.ts";
@@ -45,15 +45,22 @@ export function treeDigest(units: readonly string[]): string {
   return digestOf(units.join("\n"));
 }
 
+/** The text of a file that lists units. */
+export function formatUnits(units: readonly string[]): string {
+  return units.map((digest) => `${digest}\n`).join("");
+}
+
+export function parseUnits(text: string): string[] {
+  return text.split("\n").filter((line) => line !== "");
+}
+
 /** The digests of an environment's units, in order. */
 export function readUnits(storeDir: string, environment: EnvironmentName): string[] {
-  let text: string;
   try {
-    text = readText(`${environmentPath(storeDir, environment)}/units`);
+    return parseUnits(readText(`${environmentPath(storeDir, environment)}/units`));
   } catch (error) {
     throw isErrno(error, ENOENT, ENOTDIR) ? unknownEnvironment(storeDir, environment) : error;
   }
-  return text.split("\n").filter((line) => line !== "");
 }
 
 export function readUnit(storeDir: string, digest: string): Unit {
@@ -100,7 +107,7 @@ function treeIfThere(storeDir: string, digest: string): Tree | undefined {
   throw new SyscallError("faccessat(2)", path, host.errno());
 }
 
-function unknownEnvironment(storeDir: string, environment: EnvironmentName): RegError {
+export function unknownEnvironment(storeDir: string, environment: EnvironmentName): RegError {
   const name = formatEnvironmentName(environment);
   const installed = listEnvironments(storeDir);
   const relatives = installed.filter((each) => each.startsWith(`${environment.name}@`));
@@ -123,6 +130,8 @@ function buildTree(storeDir: string, digest: string, units: readonly string[]): 
     const temporary = makeTemporary(store);
     try {
       withFd(open(temporary, C.O_RDONLY | C.O_DIRECTORY, 0, store), (root) => fill(storeDir, store, root, entries));
+      // Before the tree: what is there can always be checked.
+      writeUnits(store, `${temporary}.units`, `trees/${digest}.units`, units);
       if (libc.renameat(store, temporary, store, `trees/${digest}`) === 0) return { path, digest };
       const errno = host.errno();
       if (errno !== EEXIST && errno !== ENOTEMPTY) throw new SyscallError("renameat(2)", path, errno);
@@ -142,6 +151,12 @@ function makeTemporary(store: number): string {
     if (libc.mkdirat(store, name, 0o700) === 0) return name;
     if (host.errno() !== EEXIST) throw new SyscallError("mkdirat(2)", name, host.errno());
   }
+}
+
+function writeUnits(store: number, temporary: string, path: string, units: readonly string[]): void {
+  const bytes = host.encode(formatUnits(units));
+  withFd(open(temporary, C.O_WRONLY | C.O_CREAT | C.O_TRUNC, 0o600, store), (fd) => writeAll(fd, bytes, temporary));
+  checked(libc.renameat(store, temporary, store, path), "renameat(2)", path);
 }
 
 /** Makes every entry below `root`. No path of them crosses a symlink: mergeUnits saw to that, and nobody else writes here. */

@@ -1,0 +1,358 @@
+/** What is written into a store, and what verify says when somebody changes it. */
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  closureOf,
+  dumpTree,
+  faultsOf,
+  generate,
+  makeRoot,
+  makeStore,
+  NGINX_PATHS,
+  PYTHON_PATHS,
+  temporaryDirectory,
+} from "../../../conformance/store/fixture.ts";
+import { needs, program, root } from "../../../conformance/testing.ts";
+import { RegError } from "../../errors/errors.ts";
+import { objectPath, treePath, unitPath } from "../../reg/layout.ts";
+import { parseEnvironmentName } from "../../reg/name.ts";
+import { openTree, readUnit } from "../../reg/tree.ts";
+import { listObjects, listTrees, listUnits } from "./contents.ts";
+import { readManifest, uninstallEnvironment } from "./environment.ts";
+import { exportEnvironment, importEnvironment } from "./export.ts";
+import { collectGarbage } from "./gc.ts";
+import { enableVerity } from "./protection.ts";
+import { storeStats } from "./stats.ts";
+import type { Store } from "./store.ts";
+
+const stores = suite("store");
+const test = needs(stores, root);
+
+const top = temporaryDirectory();
+const source = join(top, "root");
+makeRoot(source);
+let count = 0;
+const newStore = () => makeStore(join(top, `store${count++}`));
+const python = parseEnvironmentName("python@3.11");
+
+/** The object of a path, as the store has it. */
+function objectOf(store: Store, unitName: string, path: string): string {
+  for (const digest of listUnits(store.directory)) {
+    const unit = readUnit(store.directory, digest);
+    const entry = unit.name === unitName ? unit.entries.find((each) => each.path === path) : undefined;
+    if (entry?.type === "file") return objectPath(store.directory, entry.object);
+  }
+  throw new Error(`no ${path} in ${unitName}`);
+}
+
+test("an environment is a tree of hard links with a base", async () => {
+  const store = newStore();
+  const { tree, newObjects, changed } = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  assert.ok(changed);
+  assert.is(newObjects, 6); // five files, and the empty one of the base
+  assert.equal(dumpTree(tree), [
+    "dev/ 755",
+    "etc/ 755",
+    "etc/hostname 444 #1",
+    "etc/hosts 444 #1",
+    "etc/resolv.conf 444 #1",
+    "lib -> usr/lib",
+    "proc/ 755",
+    "run/ 755",
+    "sys/ 755",
+    "tmp/ 1777",
+    "usr/ 755",
+    "usr/bin/ 755",
+    "usr/bin/python3.11 555 #2",
+    "usr/lib/ 755",
+    "usr/lib/ld.so 555 #3",
+    "usr/lib/libc.so.6 555 #4",
+    "usr/lib/python3.11/ 755",
+    "usr/lib/python3.11/__pycache__/ 755",
+    "usr/lib/python3.11/__pycache__/os.pyc 444 #5",
+    "usr/lib/python3.11/os.py 444 #6",
+  ]);
+  assert.is(openTree(store.directory, [python]).path, tree);
+  assert.is(fs.statSync(store.directory).mode & 0o777, 0o700);
+  assert.equal(fs.readdirSync(join(store.directory, "tmp")), []);
+  assert.equal(await faultsOf(store), []);
+});
+
+test("environments made separately share units and inodes", async () => {
+  const store = newStore();
+  const first = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const second = await generate(store, "nginx@1.22", closureOf(source, NGINX_PATHS));
+  assert.is(second.newObjects, 2); // nginx and its log
+  const inode = (tree: string) => fs.statSync(join(tree, "usr/lib/libc.so.6")).ino;
+  assert.is(inode(first.tree), inode(second.tree));
+  const unitsOf = (name: string) => readManifest(store, parseEnvironmentName(name)).units;
+  const libc = unitsOf("python@3.11").find((unit) => unit.name === "libc6");
+  assert.equal(libc?.version, "2.36-9");
+  assert.ok(unitsOf("nginx@1.22").some((unit) => unit.digest === libc?.digest));
+  const stats = await storeStats(store);
+  assert.equal(
+    stats.sharedUnits.map(({ unit }) => unit),
+    ["libc6@2.36-9", "base@1"],
+  );
+  assert.ok(stats.sharing > 0.5 && stats.sharing < 1);
+  assert.is(stats.environments[0]?.ownBytes, 20_000); // nginx alone
+});
+
+test("owner, mode, setuid bit, attributes and odd directories are kept", async () => {
+  const store = newStore();
+  const ping = join(source, "usr/bin/ping");
+  // CAP_NET_RAW, version 2, effective.
+  const capability = "0100000200200000000000000000000000000000";
+  execFileSync("python3", [
+    "-c",
+    `import os; os.setxattr(${JSON.stringify(ping)}, "security.capability", bytes.fromhex("${capability}"))`,
+  ]);
+  const { tree } = await generate(
+    store,
+    "tools@1",
+    closureOf(source, [...NGINX_PATHS, "/usr/bin/ping", "/etc/hosts", "/etc/same"]),
+  );
+  const lines = dumpTree(tree);
+  assert.ok(lines.includes("var/log/nginx/ 2750 33:4"), lines.join("\n"));
+  assert.ok(lines.some((line) => line.startsWith("usr/bin/ping 4555 ")));
+  assert.ok(lines.some((line) => line.startsWith("etc/same 400 ")));
+  const inode = (path: string) => fs.statSync(join(tree, path)).ino;
+  assert.is.not(inode("etc/hosts"), inode("etc/same")); // one content, two modes
+  const read = `import os; print(os.getxattr(${JSON.stringify(join(tree, "usr/bin/ping"))}, "security.capability").hex())`;
+  assert.is(execFileSync("python3", ["-c", read], { encoding: "utf8" }).trim(), capability);
+  assert.equal(await faultsOf(store), []);
+  execFileSync("python3", ["-c", `import os; os.removexattr(${JSON.stringify(ping)}, "security.capability")`]);
+});
+
+test("the same input has the same digest, whenever and wherever it is made", async () => {
+  const [one, two] = [newStore(), newStore()];
+  const later = join(top, "later");
+  makeRoot(later, 1_700_000_000);
+  fs.utimesSync(join(later, "usr/bin/python3.11"), 1_800_000_000, 1_800_000_000);
+  const first = await generate(one, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const second = await generate(two, "python@3.11", closureOf(later, PYTHON_PATHS.toReversed()));
+  assert.is(first.manifest.tree, second.manifest.tree);
+  assert.equal(listUnits(one.directory), listUnits(two.directory));
+  assert.equal(listObjects(one.directory), listObjects(two.directory));
+});
+
+test("a Python source keeps its time, which its compiled form names; other files lose theirs", async () => {
+  const store = newStore();
+  const { tree } = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const seconds = (path: string) => fs.statSync(join(tree, path)).mtimeMs / 1000;
+  assert.is(seconds("usr/lib/python3.11/os.py"), 1_700_000_000);
+  assert.is(seconds("usr/bin/python3.11"), 315_619_200);
+});
+
+test("an environment is not replaced without being asked", async () => {
+  const store = newStore();
+  await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  assert.not((await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS))).changed);
+  try {
+    await generate(store, "python@3.11", closureOf(source, NGINX_PATHS));
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, /python@3.11 is there already, and differs/);
+  }
+  const { manifest } = await generate(store, "python@3.11", closureOf(source, NGINX_PATHS), { replace: true });
+  assert.is(openTree(store.directory, [python]).digest, manifest.tree);
+  assert.equal(fs.readdirSync(join(store.directory, "tmp")), []);
+  assert.equal(await faultsOf(store), []);
+});
+
+test("what a root does not have like this can be generated", async () => {
+  const store = newStore();
+  const generated = {
+    "/etc/passwd": { content: Buffer.from("root:x:0:0::/:\n"), mode: 0o644, reason: { rule: "users", text: "needed" } },
+    "/etc/hosts": { content: Buffer.from("::1 localhost\n"), mode: 0o644, reason: { rule: "hosts", text: "needed" } },
+  };
+  const { tree } = await generate(store, "tools@1", closureOf(source, ["/etc/hosts", "/usr/bin/nginx"], generated));
+  assert.is(fs.readFileSync(join(tree, "etc/hosts"), "utf8"), "::1 localhost\n");
+  assert.is(fs.readFileSync(join(tree, "etc/passwd"), "utf8"), "root:x:0:0::/:\n");
+});
+
+test("a path through a symlink, and a device, are refused", async () => {
+  const store = newStore();
+  const odd = join(top, "odd");
+  makeRoot(odd);
+  fs.symlinkSync("/etc", join(odd, "host-etc"));
+  execFileSync("mkfifo", [join(odd, "fifo")]);
+  const refuse = async (path: string, message: RegExp) => {
+    try {
+      await generate(store, "odd@1", closureOf(odd, [path]));
+      assert.unreachable(path);
+    } catch (error) {
+      assert.instance(error, RegError);
+      assert.match((error as Error).message, message);
+    }
+  };
+  await refuse("/host-etc/passwd", /a directory on its way is a symlink/);
+  await refuse("/../../etc/passwd", /openat2/);
+  await refuse("/fifo", /is a device, socket or fifo/);
+  assert.equal(fs.readdirSync(join(store.directory, "tmp")), []);
+});
+
+/** A store with one environment, changed by `change`, has exactly this to say. */
+const DAMAGES: readonly (readonly [summary: string, change: (store: Store, tree: string) => void, found: RegExp[]])[] =
+  [
+    [
+      "one flipped bit",
+      (store) => {
+        const path = objectOf(store, "libc6", "usr/lib/libc.so.6");
+        const bytes = fs.readFileSync(path);
+        bytes[12_345] = (bytes[12_345] ?? 0) ^ 0x10;
+        const fd = fs.openSync(path, "r+");
+        fs.writeSync(fd, bytes);
+        fs.futimesSync(fd, 315_619_200, 315_619_200);
+        fs.closeSync(fd);
+      },
+      [/^objects\/.*: \/usr\/lib\/libc.so.6: its content is changed \(python@3.11\)$/],
+    ],
+    [
+      "an object that was cut off",
+      (store) => fs.truncateSync(objectOf(store, "libc6", "usr/lib/ld.so"), 4),
+      [/^objects\/.*: \/usr\/lib\/ld.so: it has 4 bytes, not 10, its time is changed/],
+    ],
+    [
+      "a changed mode",
+      (store) => fs.chmodSync(objectOf(store, "libc6", "usr/lib/ld.so"), 0o777),
+      [/^objects\/.*: \/usr\/lib\/ld.so: its mode is 777, not 555/],
+    ],
+    [
+      "a changed owner",
+      (store) => fs.chownSync(objectOf(store, "libc6", "usr/lib/ld.so"), 7, 0),
+      [/^objects\/.*: \/usr\/lib\/ld.so: its owner is 7:0, not 0:0/],
+    ],
+    [
+      "a changed attribute",
+      (store) => {
+        const path = JSON.stringify(objectOf(store, "libc6", "usr/lib/ld.so"));
+        execFileSync("python3", ["-c", `import os; os.setxattr(${path}, "user.note", b"x")`]);
+      },
+      [/^objects\/.*: \/usr\/lib\/ld.so: its extended attributes are changed/],
+    ],
+    [
+      "a missing object",
+      (store) => fs.rmSync(objectOf(store, "libc6", "usr/lib/ld.so")),
+      [/^units\/.*: object .* of \/usr\/lib\/ld.so is missing/],
+    ],
+    [
+      "a missing link",
+      (_, tree) => fs.rmSync(join(tree, "usr/lib/ld.so")),
+      [/^trees\/.*\/usr\/lib\/ld.so: it is missing/],
+    ],
+    [
+      "an extra file",
+      (_, tree) => fs.writeFileSync(join(tree, "usr/lib/evil.so"), ""),
+      [/^trees\/.*\/usr\/lib\/evil.so: it is not in its units/],
+    ],
+    [
+      "a link that was replaced",
+      (_, tree) => {
+        fs.rmSync(join(tree, "usr/lib/ld.so"));
+        fs.writeFileSync(join(tree, "usr/lib/ld.so"), "the evil_one", { mode: 0o555 });
+      },
+      [/^trees\/.*\/usr\/lib\/ld.so: it is not object .*: it has 12 bytes, not 10/],
+    ],
+    [
+      "a symlink that leads elsewhere",
+      (_, tree) => {
+        fs.rmSync(join(tree, "lib"));
+        fs.symlinkSync("tmp", join(tree, "lib"));
+      },
+      [/^trees\/.*\/lib: it leads to tmp, not to usr\/lib/],
+    ],
+    [
+      "a directory's mode",
+      (_, tree) => fs.chmodSync(join(tree, "usr"), 0o777),
+      [/^trees\/.*\/usr: its mode is 777, not 755/],
+    ],
+    [
+      "a changed unit",
+      (store) => {
+        const { units } = readManifest(store, python);
+        const path = unitPath(store.directory, units.find(({ name }) => name === "libc6")?.digest ?? "");
+        fs.writeFileSync(path, fs.readFileSync(path, "utf8").replace('"mode":493', '"mode":511'));
+      },
+      [/^units\/.*: its text has the digest/],
+    ],
+    [
+      "a missing tree",
+      (store) =>
+        fs.renameSync(treePath(store.directory, readManifest(store, python).tree), join(store.directory, "tmp/x")),
+      [/^environments\/python@3.11: its tree .* is missing/],
+    ],
+  ];
+for (const [summary, change, found] of DAMAGES)
+  test(`verify finds ${summary}`, async () => {
+    const store = newStore();
+    const { tree } = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+    change(store, tree);
+    const faults = await faultsOf(store);
+    assert.is(faults.length >= found.length, true, faults.join("\n"));
+    for (const pattern of found)
+      assert.ok(
+        faults.some((fault) => pattern.test(fault)),
+        faults.join("\n"),
+      );
+    if (summary === "one flipped bit") assert.is(faults.length, 1, faults.join("\n"));
+  });
+
+test("gc removes what nobody needs, and nothing else", async () => {
+  const store = newStore();
+  await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  await generate(store, "nginx@1.22", closureOf(source, NGINX_PATHS));
+  openTree(store.directory, [python, parseEnvironmentName("nginx@1.22")]);
+  fs.writeFileSync(join(store.directory, "tmp/left"), "by a writer that was killed");
+  assert.equal(listTrees(store.directory).length, 3);
+  assert.is(collectGarbage(store, { dryRun: true }).trees, 1);
+  assert.equal(listTrees(store.directory).length, 3);
+  const { trees, units, objects, unfinished } = collectGarbage(store);
+  assert.equal({ trees, units, objects, unfinished }, { trees: 1, units: 0, objects: 0, unfinished: 1 });
+  assert.equal(await faultsOf(store), []);
+  await uninstallEnvironment(store, python);
+  assert.throws(() => openTree(store.directory, [python]), /installed: nginx@1.22/);
+  const second = collectGarbage(store);
+  assert.is(second.trees, 1);
+  assert.is(second.objects, 3); // the interpreter, os.py and os.pyc
+  assert.equal(await faultsOf(store), []);
+  await uninstallEnvironment(store, parseEnvironmentName("nginx@1.22"));
+  collectGarbage(store);
+  for (const folder of ["trees", "units", "tmp", "environments"])
+    assert.equal(fs.readdirSync(join(store.directory, folder)), [], folder);
+  assert.equal(listObjects(store.directory), []);
+});
+
+test("an environment goes to another store as a directory, and nothing in it is believed", async () => {
+  const [one, two] = [newStore(), newStore()];
+  const { manifest } = await generate(one, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const directory = join(top, "exported");
+  await exportEnvironment(one, python, directory);
+  const imported = await importEnvironment(two, directory);
+  assert.equal(imported.manifest, manifest);
+  assert.equal(listObjects(two.directory), listObjects(one.directory));
+  assert.equal(await faultsOf(two), []);
+  const content = join(directory, "content", fs.readdirSync(join(directory, "content"))[0] ?? "");
+  fs.appendFileSync(content, "more");
+  try {
+    await importEnvironment(newStore(), directory);
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, /is not what it was a moment ago, or not what its unit says/);
+  }
+});
+
+needs(
+  stores,
+  root,
+  program("mkfs.ext4"),
+)("a filesystem without fs-verity says so, and the store goes on without", () => {
+  const file = join(top, "plain");
+  fs.writeFileSync(file, "x");
+  assert.type(enableVerity(file), "boolean");
+});
+
+stores.run();

@@ -1,0 +1,68 @@
+/** A store that reg-env works with: made when it is not there, and locked. */
+import * as fs from "node:fs";
+import { RegError } from "../../errors/errors.ts";
+import { close } from "../../libc/file.ts";
+import { describeStore, FOLDERS, lockPath } from "../../reg/layout.ts";
+import { lockShared } from "../../reg/lock.ts";
+import { detectProtection, type Protection } from "./protection.ts";
+
+export interface Store {
+  /** <store>/<domain>, see runtime/reg/layout.ts. */
+  readonly directory: string;
+  readonly protection: Protection;
+}
+
+/** Opens the store, and makes it if need be. */
+export function createStore(directory: string): Store {
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const folder of FOLDERS) fs.mkdirSync(`${directory}/${folder}`, { recursive: true, mode: 0o700 });
+  fs.chmodSync(directory, 0o700);
+  if (!fs.existsSync(protectionPath(directory))) writeProtection(directory);
+  fs.closeSync(fs.openSync(lockPath(directory), "a", 0o600)); // last: with its lock, a store is complete
+  return openStore(directory);
+}
+
+/** Opens a store that is there. Throws RegError where there is none. */
+export function openStore(directory: string): Store {
+  close(lockShared(directory));
+  const text = fs.readFileSync(protectionPath(directory), "utf8").trim();
+  if (text !== "fs-verity" && text !== "mode")
+    throw new RegError("EINVAL", `${describeStore(directory)}: ${protectionPath(directory)} holds no known protection`);
+  return { directory, protection: text };
+}
+
+/** Runs `use` while no gc can. */
+export async function withShared<T>(store: Store, use: () => Promise<T> | T): Promise<T> {
+  const lock = lockShared(store.directory);
+  try {
+    return await use();
+  } finally {
+    close(lock);
+  }
+}
+
+function protectionPath(directory: string): string {
+  return `${directory}/protection`;
+}
+
+/** What the first of several writers finds is what all of them keep to. */
+function writeProtection(directory: string): void {
+  const temporary = `${directory}/tmp/protection-${process.pid}-${process.hrtime.bigint()}`;
+  fs.writeFileSync(`${temporary}.text`, `${detectProtection(temporary)}\n`, { flag: "wx", mode: 0o600 });
+  try {
+    linkIfMissing(`${temporary}.text`, protectionPath(directory));
+  } finally {
+    fs.rmSync(`${temporary}.text`);
+  }
+}
+
+/** link(2); false when the name is taken, which means that somebody else was first. */
+export function linkIfMissing(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
+  }
+}
