@@ -200,6 +200,11 @@ void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment
     JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
     JS_SetPropertyStr(ctx, reg, "args", strings(ctx, argc > 0 ? argv + 1 : argv));
     JS_SetPropertyStr(ctx, reg, "environ", strings(ctx, environment));
+    int held[2];
+    JSValue numbers = JS_NewArray(ctx);
+    for (int i = 0, count = held_descriptors(held); i < count; i++)
+        JS_SetPropertyUint32(ctx, numbers, (uint32_t)i, JS_NewInt32(ctx, held[i]));
+    JS_SetPropertyStr(ctx, reg, "held", numbers);
     JS_FreeValue(ctx, reg);
     JS_FreeValue(ctx, global);
 }

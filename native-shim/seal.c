@@ -29,7 +29,10 @@
 #define F_SEAL_EXEC 0x0020
 #endif
 
-enum { SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE };
+enum {
+    SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
+    HELD_FROM = 500, /* above what callers preserve for containers, below the usual limit of 1024 */
+};
 
 int enters_container(int argc, char **argv) {
     /* Where the command stands depends on the flags before it; a word too many costs a re-execution, no more. */
@@ -40,11 +43,16 @@ int enters_container(int argc, char **argv) {
     return 0;
 }
 
+/* The number N in the name /dev/fd/N that the kernel gave to the running image; -1 when it has another. */
+static int own_descriptor(void) {
+    const char *name = (const char *)getauxval(AT_EXECFN);
+    return name != NULL && strncmp(name, "/dev/fd/", 8) == 0 ? atoi(name + 8) : -1;
+}
+
 /* Is this process running from what seal_executable made? Asked of the kernel, not of the environment. */
 static int is_sealed(void) {
     struct statfs filesystem;
-    const char *name = (const char *)getauxval(AT_EXECFN);
-    if (name == NULL || strncmp(name, "/dev/fd/", 8) != 0)
+    if (own_descriptor() < 0)
         return 0;
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -66,6 +74,33 @@ static int detached_mount(int filesystem, unsigned attributes) {
     return (int)syscall(SYS_fsmount, filesystem, FSMOUNT_CLOEXEC, attributes);
 }
 
+/* Keeps two detached mounts open over the execution, at the two numbers below that of the executable. Returns its number. */
+static int hold(int empty, int overlay, int executable) {
+    int first = fcntl(empty, F_DUPFD, HELD_FROM);
+    int second = first < 0 ? -1 : fcntl(overlay, F_DUPFD, first + 1);
+    int third = second < 0 ? -1 : fcntl(executable, F_DUPFD_CLOEXEC, second + 1);
+    if (second == first + 1 && third == second + 1) {
+        close(executable);
+        return third;
+    }
+    int made[] = {first, second, third};
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        if (made[i] >= 0)
+            close(made[i]);
+    return executable;
+}
+
+int held_descriptors(int held[2]) {
+    int executable = own_descriptor();
+    if (executable < HELD_FROM + 2)
+        return 0;
+    for (int i = 0; i < 2; i++) {
+        held[i] = executable - 2 + i;
+        fcntl(held[i], F_SETFD, FD_CLOEXEC);
+    }
+    return 2;
+}
+
 /* The executable through a read-only overlay of its directory; -1 where the kernel or the filesystem does not allow it. */
 static int overlay_of(char *path) {
     char lower[PATH_MAX + 64];
@@ -80,6 +115,8 @@ static int overlay_of(char *path) {
         overlay = detached_mount(overlay_filesystem, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (overlay >= 0)
         executable = openat(overlay, basename(strdupa(path)), O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (executable >= 0)
+        executable = hold(empty, overlay, executable);
     int used[] = {empty_filesystem, empty, overlay_filesystem, overlay};
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
         if (used[i] >= 0)

@@ -10,7 +10,7 @@ import { admissionOf, makesNetwork, type RuntimeChannel, spawnInit } from "../in
 import * as C from "../libc/constants.ts";
 import { close, open, readLink, readText, replaceFile, withFd, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { openPidfd, waitFor } from "../libc/process.ts";
+import { closeHeld, openPidfd, waitFor } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
 import { type Cgroup, createCgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { type CgroupHost, detectCgroups } from "../linux/cgroup/host.ts";
@@ -187,7 +187,7 @@ function buildPlanned(
     directory.writeFirst(first, text);
     if (options.notifySocket !== undefined) makeNotifyDirectory(directory.path);
     const [early, late] = splitCgroup(plan);
-    let cgroup = createCgroup(early, systemdDriver(early));
+    let cgroup = early === undefined ? noneYet(plan.cgroup) : createCgroup(early, systemdDriver(early));
     const execFifo = gated ? directory.makeExecFifo() : undefined;
 
     const cgroupState = late === undefined ? cgroup.state : { ...cgroup.state, paths: plan.cgroup.paths };
@@ -231,6 +231,7 @@ function buildPlanned(
     // When init's being ready changes nothing here, it need not wait to be told what follows.
     const told = !waitsForReady(plan, options, gated);
     if (told) channel.tell({ type: gated ? "park" : "start" });
+    closeHeld(); // now, while init has its mounts to do
     const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
     return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
@@ -245,15 +246,17 @@ function buildPlanned(
  * The cgroups that must be there when init is born, and those that can be made while it works: init enters cgroups v1 by
  * itself, but a v2 one costs nothing only at birth (CLONE_INTO_CGROUP).
  */
-function splitCgroup(plan: Plan): readonly [early: CgroupPlan, late: CgroupPlan | undefined] {
+function splitCgroup(plan: Plan): readonly [early: CgroupPlan | undefined, late: CgroupPlan | undefined] {
   const { cgroup } = plan;
   const { unified, ...rest } = cgroup.paths;
-  if (admissionOf(plan) !== "init" || cgroup.version !== 1 || unified === undefined || cgroup.optional)
-    return [cgroup, undefined];
-  return [
-    { ...cgroup, paths: { unified }, early: [] },
-    { ...cgroup, paths: rest },
-  ];
+  const whole = admissionOf(plan) !== "init" || cgroup.version !== 1 || cgroup.optional;
+  if (whole || Object.keys(rest).length === 0) return [cgroup, undefined];
+  const early = unified === undefined ? undefined : { ...cgroup, paths: { unified }, early: [] };
+  return [early, { ...cgroup, paths: rest }];
+}
+
+function noneYet({ driver, version }: CgroupPlan): Cgroup {
+  return openCgroup({ driver, version, paths: {} });
 }
 
 /** Whether something has to happen between init's being ready and its next step: a limit, a hook, a file for others. */

@@ -4,7 +4,7 @@ import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { type SpawnedExec, spawnExec } from "../init/exec.ts";
 import { close, readLink, withFd, writeText } from "../libc/file.ts";
-import { type ExitStatus, openPidfd } from "../libc/process.ts";
+import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
 import type { Cgroup } from "../linux/cgroup/cgroup.ts";
 import { hasController } from "../linux/cgroup/host.ts";
@@ -146,6 +146,7 @@ function run(
     if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
+    closeHeld(); // now, while the process sets itself up
     const terminal = serve(spawned, consoleSocket, handOver);
     if (terminal !== undefined) rollback.add(() => close(terminal));
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");

@@ -37,6 +37,11 @@ export interface Host {
   readonly args: readonly string[];
   /** The environment, as `NAME=value`. */
   readonly environ: readonly string[];
+  /**
+   * Descriptors that the start of the process left open because the kernel takes long to close them, above 500; they are of no
+   * use, and closed on execve(2). See native-shim/shim.h.
+   */
+  readonly held: readonly number[];
   /** Makes the functions of a table callable. The native shim has the same table compiled in. */
   bind<T extends Record<string, Signature>>(table: T): CallsOf<T>;
   /**

@@ -55,6 +55,7 @@ export const host: Host = {
   initBinary: process.env.REG_NATIVE ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
   args: process.argv.slice(2),
   environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
+  held: [],
   bind<T extends Record<string, Signature>>(table: T): CallsOf<T> {
     // A libffi call interface is costly to make: each function gets its own when it is first called.
     const calls: Record<string, unknown> = {};

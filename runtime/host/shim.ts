@@ -2,7 +2,7 @@
 import type { Host } from "./host.ts";
 
 /** The shim's object on the global object. */
-declare const reg: Pick<Host, "arch" | "args" | "environ" | "errno" | "address" | "encode" | "decode"> & {
+declare const reg: Pick<Host, "arch" | "args" | "environ" | "held" | "errno" | "address" | "encode" | "decode"> & {
   readonly libc: never;
   /** Whether the snapshot is being made. */
   readonly snapshot: boolean;
@@ -19,6 +19,9 @@ export const host: Host = {
   },
   get environ() {
     return reg.environ;
+  },
+  get held() {
+    return reg.held;
   },
   // The shim's table is generated from the same signatures (native-shim/table.ts), so there is nothing to bind.
   bind: () => reg.libc,

@@ -11,9 +11,10 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, setns, spawn, waitFor } from "../libc/process.ts";
+import { clone3, closeFrom, setns, spawn, waitFor, withholdHeld } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
+import { moveAside, runsAlone } from "../linux/processor.ts";
 import type { JoinedNamespace, NamespacePlan } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
@@ -39,6 +40,7 @@ const MADE_BY_INIT = C.CLONE_NEWCGROUP | C.CLONE_NEWTIME;
 
 /** Starts init with this task; the descriptors of the task other than the channel must be open and stay so until it returns. */
 export function spawnInit(task: NewTask, execFifo: number | undefined): SpawnedInit {
+  withholdHeld(3 + task.plan.preserveFds);
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const channel: RuntimeChannel = new Channel(ours);
   try {
@@ -82,6 +84,7 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): number {
     const trees = makeTrees(task.plan);
     const directory = task.admission === "init" ? openCgroup(task.cgroup).openDirectory() : undefined;
     const network = task.networkByRuntime ? C.CLONE_NEWNET : 0;
+    const alone = runsAlone();
     const pid = clone3(namespaces.create & ~(MADE_BY_INIT | network), directory);
     if (directory !== undefined) close(directory);
     if (pid === 0) {
@@ -89,6 +92,7 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): number {
       closeInherited(mine);
       enterAndRun(mine);
     }
+    if (alone) moveAside(pid); // the two have something to do at the same time
     if (trees !== undefined) closeTrees(trees);
     return pid;
   }

@@ -190,6 +190,7 @@ export const SYS_capset = arm64 ? 91 : 126;
 export const SYS_capget = arm64 ? 90 : 125;
 export const SYS_renameat2 = arm64 ? 276 : 316;
 export const SYS_keyctl = arm64 ? 219 : 250;
+export const SYS_getcpu = arm64 ? 168 : 309;
 export const SYS_ioprio_set = arm64 ? 30 : 251;
 export const SYS_set_mempolicy = arm64 ? 237 : 238;
 export const SYS_sched_setattr = arm64 ? 274 : 314;

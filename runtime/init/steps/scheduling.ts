@@ -9,6 +9,7 @@ import * as C from "../../libc/constants.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { SCHED_ATTR } from "../../libc/structs.ts";
+import { CPU_SET_SIZE } from "../../linux/processor.ts";
 import type { IoPriorityClass, MemoryPolicy, SchedulerFlag, SchedulerPolicy } from "../../oci/config.ts";
 import { MEMORY_POLICY_FLAGS, MEMORY_POLICY_MODES } from "../../oci/plan/memory-policy.ts";
 import type { ProcessPlan } from "../../oci/plan/process.ts";
@@ -66,9 +67,6 @@ export function setPersonality(personality: { readonly domain: string } | undefi
   if (libc.personality(personality.domain === "LINUX32" ? PER_LINUX32 : PER_LINUX) === -1)
     throw new SyscallError("personality(2)", personality.domain, host.errno(), { field: "/linux/personality/domain" });
 }
-
-/** cpu_set_t of 8192 processors, the most that Linux has. */
-const CPU_SET_SIZE = 1024;
 
 /** The set of a list such as "0-3,7", one bit for each number. Empty elements are nothing, as runc has it. */
 function bitSet(list: string, sizeBytes: number, field: string, what: string): Uint8Array {
