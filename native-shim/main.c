@@ -115,10 +115,9 @@ static int make_snapshot(const char *path) {
 
 int main(int argc, char **argv) {
     JSRuntime *runtime;
-    int enters = enters_container(argc, argv);
-    if (enters)
+    if (enters_container(argc, argv))
         seal_executable(argv, environ);
-    JSContext *ctx = snapshot_restore(&runtime, enters);
+    JSContext *ctx = snapshot_restore(&runtime);
     if (ctx == NULL)
         return make_snapshot(argv[1]);
     JS_UpdateStackTop(runtime);

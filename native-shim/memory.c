@@ -12,10 +12,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14; before, every page comes with a fault of its own */
-#endif
-
 enum {
     GRAIN = 8, /* what the engine's values need */
     SMALL_LIMIT = 1024,
@@ -135,11 +131,9 @@ static const void *const landmarks[3] = {__init_array_start, modules, _end};
 /* Where snapshot.S puts the area that was written by snapshot_write; empty in the binary that writes it. */
 extern uint8_t snapshot_start[], snapshot_end[];
 
-JSContext *snapshot_restore(JSRuntime **runtime, int all) {
+JSContext *snapshot_restore(JSRuntime **runtime) {
     if (snapshot_end - snapshot_start < (ptrdiff_t)sizeof(struct arena))
         return NULL;
-    if (all)
-        madvise(snapshot_start, (size_t)(snapshot_end - snapshot_start), MADV_POPULATE_WRITE);
     arena = (struct arena *)snapshot_start;
     if (memcmp(arena->landmarks, landmarks, sizeof landmarks) != 0)
         abort(); /* build.sh runs the binary once, so nobody else sees this */

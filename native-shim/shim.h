@@ -30,8 +30,8 @@ void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment
 /* The snapshot: the engine's memory with all modules of the commands loaded and evaluated, as the build left it in the
  * binary. The kernel maps it with the program; only pages that change are ever copied.
  *   build: snapshot_begin, boot, snapshot_write       start: snapshot_restore */
-/* NULL in the binary that makes the snapshot. `all`: copy all pages at once, for a command that will change most of them. */
-JSContext *snapshot_restore(JSRuntime **runtime, int all);
+/* NULL in the binary that makes the snapshot. */
+JSContext *snapshot_restore(JSRuntime **runtime);
 int snapshot_begin(void);
 int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx);
 
