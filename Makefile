@@ -33,7 +33,7 @@ test: build tools ## run all tests; TESTS="lifecycle plan/" selects files by a p
 
 lint: node_modules/.installed ## check formatting, style and shell syntax
 	node_modules/.bin/biome check --config-path=.biome.json .
-	for script in $$(find .ci native-shim conformance -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +); do bash -n $$script || exit 1; done
+	for script in $$(find .ci native-shim runtime conformance -type f -exec grep -lE '^#!/bin/(ba)?sh' {} +); do bash -n $$script || exit 1; done
 
 format: node_modules/.installed ## format the TypeScript sources
 	node_modules/.bin/biome check --config-path=.biome.json --write .
@@ -53,12 +53,14 @@ demo: ## from nothing to a container: set up, build, run, clean up
 
 man: dist/.built ## write the man pages, reg.8 and one per command, into dist/man
 	@node dist/runtime/cli/man/build.js
+	@node dist/runtime/reg-env/man.js dist/man
 
-install: build man ## install reg, its man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
+install: build man ## install reg, reg-env, man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
 	install -D -m 0755 build/reg $(DESTDIR)$(PREFIX)/bin/reg
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 0644 dist/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	build/reg completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/reg
+	sh runtime/reg-env/install.sh $(PREFIX) $(DESTDIR)
 
 clean: ## remove build/ and dist/
 	rm -rf build dist
