@@ -195,14 +195,13 @@ void ffi_install(JSContext *ctx, int snapshot) {
     JS_FreeValue(ctx, global);
 }
 
-void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment) {
+void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment, const int *held, int count) {
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
     JS_SetPropertyStr(ctx, reg, "args", strings(ctx, argc > 0 ? argv + 1 : argv));
     JS_SetPropertyStr(ctx, reg, "environ", strings(ctx, environment));
-    int held[2];
     JSValue numbers = JS_NewArray(ctx);
-    for (int i = 0, count = held_descriptors(held); i < count; i++)
+    for (int i = 0; i < count; i++)
         JS_SetPropertyUint32(ctx, numbers, (uint32_t)i, JS_NewInt32(ctx, held[i]));
     JS_SetPropertyStr(ctx, reg, "held", numbers);
     JS_FreeValue(ctx, reg);

@@ -68,6 +68,7 @@ static const char *const script =
     "is('decode, empty', reg.decode(new Uint8Array(0)), '');\n"
     "is('arguments', reg.args.join(), 'one,two');\n"
     "is('environment', reg.environ.join(), 'A=1');\n"
+    "is('held descriptors', reg.held.join(), '500,501');\n"
     "failures;\n";
 
 int main(void) {
@@ -75,7 +76,7 @@ int main(void) {
     JSRuntime *runtime = JS_NewRuntime();
     JSContext *ctx = JS_NewContext(runtime);
     ffi_install(ctx, 0);
-    ffi_set_arguments(ctx, 3, arguments, environment);
+    ffi_set_arguments(ctx, 3, arguments, environment, (const int[]){500, 501}, 2);
     JSValue result = JS_Eval(ctx, script, strlen(script), "ffi_test", JS_EVAL_TYPE_GLOBAL);
     if (JS_IsException(result))
         result = JS_GetException(ctx);

@@ -93,7 +93,9 @@ static JSContext *boot(JSRuntime **runtime, int snapshot) {
 }
 
 /* Runs the program. It leaves by _exit(2). */
-static int run(JSRuntime *runtime, JSContext *ctx) {
+static int run(JSRuntime *runtime, JSContext *ctx, int argc, char **argv) {
+    int held[2];
+    ffi_set_arguments(ctx, argc, argv, environ, held, held_descriptors(held));
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
     JSValue entry = JS_GetPropertyStr(ctx, reg, "entry");
@@ -121,8 +123,7 @@ int main(int argc, char **argv) {
     if (ctx == NULL)
         return make_snapshot(argv[1]);
     JS_UpdateStackTop(runtime);
-    ffi_set_arguments(ctx, argc, argv, environ);
-    return run(runtime, ctx);
+    return run(runtime, ctx, argc, argv);
 }
 
 #else /* for the sanitizers, which want to see every allocation */
@@ -134,8 +135,7 @@ int main(int argc, char **argv) {
     JSContext *ctx = boot(&runtime, 0);
     if (ctx == NULL)
         return 1;
-    ffi_set_arguments(ctx, argc, argv, environ);
-    return run(runtime, ctx);
+    return run(runtime, ctx, argc, argv);
 }
 
 #endif

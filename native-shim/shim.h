@@ -24,8 +24,8 @@ extern const JSMallocFunctions engine_memory;
 /* Puts `reg` on the global object: libc, errno and memory, as runtime/host/shim.ts describes. */
 void ffi_install(JSContext *ctx, int snapshot);
 
-/* Gives `reg` this process's arguments and environment. */
-void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment);
+/* Gives `reg` this process's arguments and environment, and the descriptors that are held. */
+void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment, const int *held, int count);
 
 /* The snapshot: the engine's memory with all modules of the commands loaded and evaluated, as the build left it in the
  * binary. The kernel maps it with the program; only pages that change are ever copied.

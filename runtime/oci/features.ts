@@ -13,7 +13,7 @@ import { SECCOMP_ACTIONS, SECCOMP_ARCHITECTURES, SECCOMP_FLAGS, SECCOMP_OPERATOR
 export const IMPLEMENTED = {
   cgroupV1: true,
   cgroupV2: true,
-  systemd: false,
+  systemd: true,
   rdma: true,
   seccomp: true,
   apparmor: true,
