@@ -35,6 +35,19 @@ test("the program has no descriptor but its three", () =>
     assert.equal(outputOf(fixture, "ls /proc/self/fd").trim().split(/\s+/), ["0", "1", "2", "3"]);
   }));
 
+test("--preserve-fds hands on nothing of the runtime's own, however many it asks for", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.shell("ls /proc/self/fd");
+    const { status, stdout } = fixture.reg("run", "--preserve-fds", "600", "--bundle", bundle.path, fixture.id());
+    assert.is(status, 0);
+    const descriptors = stdout.trim().split("\n").map(Number);
+    // The caller of the tests may have left some open, at lower numbers than those that the runtime keeps over its own start.
+    assert.equal(
+      descriptors.filter((fd) => fd >= 500),
+      [],
+    );
+  }));
+
 test("--preserve-fds hands on descriptors", () =>
   withFixture((fixture) => {
     const file = fixture.write("handed", "from the host\n");
