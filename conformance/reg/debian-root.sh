@@ -9,7 +9,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 root=${1:-$top/build/debian}
 [ $# -eq 0 ] || shift
-[ $# -gt 0 ] || set -- nginx redis-server redis-tools python3 nodejs perl curl sqlite3 git openssl ca-certificates locales-all tzdata netbase procps
+[ $# -gt 0 ] || set -- nginx redis-server redis-tools python3 nodejs perl curl sqlite3 git openssl ca-certificates locales tzdata netbase procps
 
 die() {
     echo "debian-root: $*" >&2

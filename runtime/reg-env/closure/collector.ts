@@ -1,0 +1,304 @@
+/**
+ * Gathers the files of a closure. Each file that comes in is looked at: an ELF file brings its libraries, a script its interpreter, and rules
+ * bring what no header names. A file keeps the first reason it got; all is done in the order of asking, so the outcome is always the same.
+ */
+import type { Stats } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Elf } from "./elf/elf.ts";
+import { globToRegExp, hasWildcard } from "./glob.ts";
+import { Linker, type Process } from "./loader/link.ts";
+import { ElfReader, type LoadedObject } from "./loader/objects.ts";
+import { type Packages, readPackages } from "./packages/packages.ts";
+import { type Resolved, Root } from "./root.ts";
+import { isElf, parseScript, readHead } from "./script.ts";
+import { takeScript } from "./shebang.ts";
+import type { ClosureFile, ClosureRequest, GeneratedFile, Reason } from "./types.ts";
+
+/** Who asks for a file, and what for. */
+export interface Asker extends Reason {
+  /** A program is started, a library is loaded by the process already, a module will be; data is only read. */
+  readonly as?: "program" | "library" | "module" | "data";
+  /** The process that will load it. */
+  readonly process?: Process | undefined;
+  /** What it lacks is an error, not a warning. */
+  readonly strict?: boolean;
+}
+
+/** A file that has come in, for rules to look at. */
+export interface Subject {
+  readonly path: string;
+  /** The path it was asked for by. */
+  readonly asked: string;
+  readonly asker: Asker;
+  readonly elf?: Elf;
+  /** The process it runs or is loaded in. */
+  readonly process?: Process | undefined;
+  /** What runs a script. */
+  readonly interpreter?: string;
+}
+
+export interface Rule {
+  readonly name: string;
+  apply(subject: Subject, collector: Collector): void;
+}
+
+/** Where programs are looked up: a shell's default, and Debian's. */
+export const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+
+/** What the kernel fills, or a running system: never part of an environment, but for the folders themselves. */
+const VOLATILE = /^\/(proc|sys|dev|run)\/./;
+/** Names every library of the machine, present or not: where one is needed it is made anew. */
+const NEVER = new Set(["/etc/ld.so.cache", "/etc/mtab"]);
+
+export class Collector {
+  readonly root: Root;
+  readonly linker: Linker;
+  readonly packages: Packages;
+  readonly files = new Map<string, ClosureFile>();
+  readonly generated = new Map<string, GeneratedFile>();
+  readonly warnings = new Set<string>();
+  /** What makes the closure impossible: all of it is told at once. */
+  readonly faults: string[] = [];
+  /** Libraries in folders that the loader does not search by itself. */
+  readonly cached: LoadedObject[] = [];
+  /** Each program's process, by path. */
+  readonly processes = new Map<string, Process>();
+  /** Shell scripts and the text of them, to tell what they call. */
+  readonly shellScripts = new Map<string, string>();
+  readonly #rules: readonly Rule[];
+  readonly #excluded: readonly RegExp[];
+  readonly #queue: { resolved: Resolved; asked: string; asker: Asker }[] = [];
+  readonly #deferred: (() => void)[] = [];
+  readonly #inspected = new Set<string>();
+  readonly #seen = new Set<string>();
+
+  constructor(request: ClosureRequest, rules: readonly Rule[]) {
+    this.root = new Root(request.root);
+    this.linker = new Linker(new ElfReader(this.root));
+    this.packages = readPackages(this.root);
+    this.#rules = rules;
+    // A path without wildcards leaves out all that is below it.
+    this.#excluded = (request.exclude ?? []).map((pattern) =>
+      hasWildcard(pattern) ? globToRegExp(pattern) : globToRegExp(`${pattern.replace(/\/+$/, "")}{,/**}`),
+    );
+  }
+
+  /** The file or folder at the path with every link to it; undefined when there is none, or when it is to be left out. */
+  add(path: string, asker: Asker): Resolved | undefined {
+    const resolved = this.root.resolve(path);
+    if (resolved === undefined) return undefined;
+    const hops = resolved.links.map((link) => link.path);
+    if ([path, ...hops, resolved.path].some((each) => this.#isExcluded(each))) return undefined;
+    if (VOLATILE.test(resolved.path) || NEVER.has(resolved.path)) return undefined;
+    if (!resolved.stats.isFile() && !resolved.stats.isDirectory()) {
+      this.warnings.add(`${resolved.path} is a device, a socket or a pipe, and left out`);
+      return undefined;
+    }
+    for (const hop of hops)
+      this.#put(hop, {
+        rule: asker.rule,
+        ...fromOf(asker),
+        text: `${asker.text}; a symbolic link on the way to ${resolved.path}`,
+      });
+    if (resolved.path !== "/") this.#put(resolved.path, asker);
+    if (resolved.stats.isFile()) this.#queue.push({ resolved, asked: path, asker });
+    return resolved;
+  }
+
+  /**
+   * A folder with all that is in it, or a file. Links in it come in, and what they lead to; the contents of other folders do not.
+   * `accept` is asked for every path below.
+   */
+  addTree(path: string, asker: Asker, accept: (path: string, stats: Stats) => boolean = () => true): void {
+    const top = this.add(path, asker);
+    if (top?.stats.isDirectory() !== true) return;
+    const folders = [top.path];
+    for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
+      for (const name of this.root.list(folder)) {
+        const own = this.root.locate(join(folder, name));
+        if (own === undefined || !accept(own.path, own.stats) || this.#isExcluded(own.path)) continue;
+        if (own.stats.isSymbolicLink() && this.root.resolve(own.path) === undefined) this.#put(own.path, asker);
+        else if (this.add(own.path, asker) !== undefined && own.stats.isDirectory()) folders.push(own.path);
+      }
+  }
+
+  /** What a pattern names: a path with all that is below it, or the matches of a glob. Whether there was anything. */
+  addPattern(pattern: string, asker: Asker): boolean {
+    if (!hasWildcard(pattern)) {
+      if (this.root.resolve(pattern) === undefined) return false;
+      this.addTree(pattern, asker);
+      return true;
+    }
+    const matches = this.glob(pattern);
+    for (const path of matches) this.add(path, asker);
+    return matches.length > 0;
+  }
+
+  /** Paths that match, sorted. */
+  glob(pattern: string): string[] {
+    const start = dirname(pattern.replace(/[*?[{].*$/s, "x"));
+    const isDeep = pattern.includes("**");
+    const depth = pattern.split("/").length;
+    const matcher = globToRegExp(pattern);
+    const found: string[] = [];
+    const folders = [start];
+    for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
+      for (const name of this.root.list(folder)) {
+        const path = join(folder, name);
+        if (VOLATILE.test(path)) continue;
+        if (matcher.test(path)) found.push(path);
+        if ((isDeep || path.split("/").length < depth) && this.root.locate(path)?.stats.isDirectory() === true)
+          folders.push(path);
+      }
+    return found.sort();
+  }
+
+  /** The library that the process gets by dlopen(3) of that name, if there is one. */
+  addLibrary(name: string, asker: Asker & { readonly process: Process }): boolean {
+    const found = this.linker.find(asker.process, name);
+    if (found === undefined) return false;
+    for (const path of [found.path, ...found.variants]) this.add(path, { ...asker, as: "module" });
+    return true;
+  }
+
+  generate(path: string, file: GeneratedFile): void {
+    this.generated.set(path, file);
+  }
+
+  /** The path of a program in the root's search path. */
+  findProgram(name: string): string | undefined {
+    if (name.includes("/")) return this.root.isFile(name) ? name : undefined;
+    return SEARCH_PATH.map((folder) => join(folder, name)).find((path) => {
+      const found = this.root.resolve(path);
+      return found?.stats.isFile() === true && (found.stats.mode & 0o111) !== 0;
+    });
+  }
+
+  /** Done when everything that is waiting now has been looked at. */
+  defer(action: () => void): void {
+    this.#deferred.push(action);
+  }
+
+  /** Looks at what came in, and at what that brings, until nothing is new. */
+  settle(): void {
+    do {
+      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+        this.#inspect(next.resolved, next.asked, next.asker);
+      this.#deferred.shift()?.();
+    } while (this.#queue.length > 0 || this.#deferred.length > 0);
+  }
+
+  #put(path: string, { rule, from, text }: Reason): void {
+    if (this.files.has(path)) return;
+    this.files.set(path, { path, reason: { rule, ...(from === undefined || from === path ? {} : { from }), text } });
+  }
+
+  #isExcluded(path: string): boolean {
+    return this.#excluded.some((pattern) => pattern.test(path));
+  }
+
+  #inspect({ path, stats }: Resolved, asked: string, asker: Asker): void {
+    // A module is looked at once for each process that loads it, as each finds libraries in its own way.
+    const key = `${path}\0${asker.process?.program.path ?? ""}`;
+    if (this.#inspected.has(key)) return;
+    const isFirst = !this.#seen.has(path);
+    this.#inspected.add(key);
+    this.#seen.add(path);
+    const head = readHead(this.root.hostPath(path));
+    const isExecutable = asker.as === "program" || (stats.mode & 0o111) !== 0;
+    if (isElf(head)) this.#inspectElf(path, asked, asker, isExecutable, isFirst);
+    else if (isFirst && isExecutable && asker.as !== "data") {
+      const script = parseScript(head);
+      if (script !== undefined) this.#applyRules({ path, asked, asker, ...takeScript(this, path, script, asker) });
+      else this.#applyRules({ path, asked, asker });
+    } else if (isFirst) this.#applyRules({ path, asked, asker });
+  }
+
+  #inspectElf(path: string, asked: string, asker: Asker, isExecutable: boolean, isFirst: boolean): void {
+    const elf = this.linker.elfs.read(path);
+    if (elf === undefined) return;
+    let process = asker.process;
+    if (asker.as !== "library") {
+      if (elf.interpreter !== undefined && isExecutable && asker.as !== "module")
+        process = this.#start(path, elf, asker);
+      else if (elf.dynamic && elf.kind === "shared") process = this.#open(path, elf, asker);
+      else process = undefined;
+    }
+    if (isFirst || process !== undefined) this.#applyRules({ path, asked, asker, elf, process });
+  }
+
+  #applyRules(subject: Subject): void {
+    for (const rule of this.#rules) rule.apply(subject, this);
+  }
+
+  #start(path: string, elf: Elf, asker: Asker): Process | undefined {
+    const interpreter = elf.interpreter ?? "";
+    const loader = this.add(interpreter, {
+      rule: "loader",
+      from: path,
+      text: `${path} is started by it (PT_INTERP)`,
+      as: "library",
+    });
+    if (loader === undefined) {
+      this.#lack(asker, `${path} needs the loader ${interpreter}, which is not there`);
+      return undefined;
+    }
+    const process = this.linker.start(path, elf);
+    this.processes.set(path, process);
+    this.#addObjects(process, 1);
+    for (const { name, requester } of process.missing)
+      this.#lack(asker, `${requester.path} needs ${name}, which is not there${forWhom(requester, path)}`);
+    return process;
+  }
+
+  #open(path: string, elf: Elf, asker: Asker): Process {
+    const before = asker.process;
+    const process = before === undefined ? this.linker.start(path, elf) : this.linker.open(before, path, elf);
+    const known = before?.objects.length ?? 0;
+    this.#addObjects(process, known + 1);
+    for (const { name, requester } of process.missing.slice(before?.missing.length ?? 0))
+      this.warnings.add(
+        `${requester.path} needs ${name}, which is not there: ${before === undefined ? "it" : before.program.path} can not load it`,
+      );
+    return process;
+  }
+
+  #addObjects(process: Process, from: number): void {
+    for (const object of process.objects.slice(from)) {
+      const owner = object.loader?.path;
+      const name = [...object.names][0] ?? object.path;
+      const text = `${owner ?? "ld.so.preload"} needs ${name}, found ${object.via}`;
+      const asker: Asker = {
+        rule: "library",
+        ...(owner === undefined ? {} : { from: owner }),
+        text,
+        as: "library",
+        process,
+      };
+      if (this.add(object.found, asker) === undefined)
+        this.warnings.add(`${object.path} is left out, but ${owner} needs it`);
+      for (const variant of object.variants)
+        this.add(variant, {
+          rule: "library",
+          from: object.path,
+          text: `the loader takes it instead of ${object.path} on another processor`,
+          as: "module",
+          process,
+        });
+      if (object.byCache) this.cached.push(object);
+    }
+  }
+
+  #lack(asker: Asker, text: string): void {
+    if (asker.strict === true) this.faults.push(text);
+    else this.warnings.add(text);
+  }
+}
+
+function forWhom(requester: LoadedObject, program: string): string {
+  return requester.path === program ? "" : ` (a library of ${program})`;
+}
+
+export function fromOf({ from }: Reason): { from?: string } {
+  return from === undefined ? {} : { from };
+}

@@ -1,0 +1,18 @@
+/** The package database of a root, whichever it has. */
+import type { Root } from "../root.ts";
+import type { Package } from "../types.ts";
+import { Apk } from "./apk.ts";
+import { Dpkg } from "./dpkg.ts";
+
+export interface Packages {
+  readonly isEmpty: boolean;
+  names(): string[];
+  find(name: string): Package | undefined;
+  ownerOf(path: string): Package | undefined;
+  filesOf(name: string): string[] | undefined;
+}
+
+export function readPackages(root: Root): Packages {
+  const dpkg = new Dpkg(root);
+  return dpkg.isEmpty && root.isFile("/lib/apk/db/installed") ? new Apk(root) : dpkg;
+}

@@ -1,0 +1,11 @@
+/** All rules, in the order in which they are asked. */
+import type { Rule } from "../collector.ts";
+import { dataRules } from "./data.ts";
+import { dlopen } from "./dlopen.ts";
+import { git } from "./git.ts";
+import { nameService } from "./name-service.ts";
+import { node } from "./node.ts";
+import { perl } from "./perl.ts";
+import { python } from "./python.ts";
+
+export const RULES: readonly Rule[] = [...dataRules, nameService, dlopen, python, node, perl, git];

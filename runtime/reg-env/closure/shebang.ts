@@ -1,0 +1,39 @@
+/** What a script brings: its interpreter, through env(1) or not, and that one's interpreter. */
+import type { Asker, Collector } from "./collector.ts";
+import { BY_EXTENSION, isShell, type Script } from "./script.ts";
+
+/** The program that runs the script, once it is found. */
+export function takeScript(collector: Collector, path: string, script: Script, asker: Asker): { interpreter?: string } {
+  const because = (text: string): Asker => ({
+    rule: "script",
+    from: path,
+    text,
+    as: "program",
+    strict: asker.strict === true,
+  });
+  const lack = (text: string) => {
+    if (asker.strict === true) collector.faults.push(text);
+    else collector.warnings.add(text);
+    return {};
+  };
+  const first = collector.add(script.interpreter, because(`${path} begins with #!${script.interpreter}`));
+  if (first === undefined) return lack(`${path} begins with #!${script.interpreter}, which is not there`);
+  let interpreter = first.path;
+  if (script.program !== undefined) {
+    const found = collector.findProgram(script.program);
+    const added =
+      found === undefined
+        ? undefined
+        : collector.add(found, because(`${path} is run by ${script.program}, which env looks up in PATH`));
+    if (added === undefined) return lack(`${path} is run by ${script.program}, which is not in the PATH of the root`);
+    interpreter = added.path;
+  }
+  const named = script.program ?? script.interpreter;
+  if (isShell(named)) collector.shellScripts.set(path, collector.root.readText(path) ?? "");
+  return { interpreter };
+}
+
+/** The program for a file that is no ELF file and has no `#!`, by its name. */
+export function interpreterByName(path: string): string | undefined {
+  return BY_EXTENSION.find(([extension]) => extension.test(path))?.[1];
+}
