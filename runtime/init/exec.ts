@@ -32,7 +32,6 @@ import {
   setns,
   signalPidfd,
   waitFor,
-  withholdHeld,
 } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { besideProcess, type Cgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
@@ -56,7 +55,6 @@ export interface SpawnedExec {
 
 /** Starts the process in the container whose init `pidfd` is. */
 export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
-  withholdHeld(3 + task.preserveFds);
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const channel: RuntimeChannel = new Channel(ours);
   const whole: ExecTask = {

@@ -11,7 +11,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, setns, spawn, waitFor, withholdHeld } from "../libc/process.ts";
+import { clone3, closeFrom, setns, spawn, waitFor } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { moveAside, runsAlone } from "../linux/processor.ts";
@@ -40,7 +40,6 @@ const MADE_BY_INIT = C.CLONE_NEWCGROUP | C.CLONE_NEWTIME;
 
 /** Starts init with this task; the descriptors of the task other than the channel must be open and stay so until it returns. */
 export function spawnInit(task: NewTask, execFifo: number | undefined): SpawnedInit {
-  withholdHeld(3 + task.plan.preserveFds);
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const channel: RuntimeChannel = new Channel(ours);
   try {

@@ -152,11 +152,6 @@ export function closeHeld(): void {
   held = false;
 }
 
-/** Before a process starts that keeps the descriptors below `first`: those that are held must not be among them. */
-export function withholdHeld(first: number): void {
-  if (host.held.some((fd) => fd < first)) closeHeld();
-}
-
 /** Joins a new session keyring of this name (keyctl(2)); false where the kernel or a filter does not allow it. */
 export function joinSessionKeyring(name: string): boolean {
   const KEYCTL_JOIN_SESSION_KEYRING = 1;
