@@ -1,35 +1,19 @@
 /** Mounts whose owners are shown through a mapping, and sources that only the host's root can reach. */
-import { chmodSync, chownSync, mkdirSync, statfsSync, statSync, writeFileSync } from "node:fs";
-import { release, tmpdir } from "node:os";
+import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Spec } from "../fixtures/bundle.ts";
 import { type Fixture, withFixture } from "../fixtures/fixture.ts";
-import { cgroups, mounting, need, needs, root } from "../testing.ts";
+import { idMappable, idMappableTmpfs } from "../fixtures/id-mapping.ts";
+import { cgroups, mounting, needs, root } from "../testing.ts";
 
 const mapped = suite("id-mapped mounts");
 const test = needs(mapped, root, mounting, cgroups);
-const onIdMappable = needs(mapped, root, mounting, cgroups, need("id-mapped mounts of the temporary folder", canMap()));
-const onNewTmpfs = needs(mapped, root, mounting, cgroups, need("id-mapped mounts of tmpfs", canMap() && isLinux63()));
+const onIdMappable = needs(mapped, root, mounting, cgroups, idMappable);
+const onNewTmpfs = needs(mapped, root, mounting, cgroups, idMappable, idMappableTmpfs);
 
 const MAPPINGS = [{ containerID: 0, hostID: 100000, size: 65536 }];
-
-/** tmpfs can be mapped from Linux 6.3 on. */
-function isLinux63(): boolean {
-  const [major = 0, minor = 0] = release().split(".").map(Number);
-  return major > 6 || (major === 6 && minor >= 3);
-}
-
-/** By statfs(2) of the folder that tests work in: what the kernel marks FS_ALLOW_IDMAP. */
-function canMap(): boolean {
-  const EXT4 = 0xef53;
-  const XFS = 0x58465342;
-  const BTRFS = 0x9123683e;
-  const TMPFS = 0x01021994;
-  const { type } = statfsSync(tmpdir());
-  return [EXT4, XFS, BTRFS].includes(type) || (type === TMPFS && isLinux63());
-}
 
 /** A folder with files of users 0 and 1000. */
 function makeSource(fixture: Fixture): string {
