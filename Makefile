@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test lint format peers bench conformance demo man install clean
+.PHONY: help setup build schemas tools test lint format peers debian bench conformance demo man install clean
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -40,6 +40,11 @@ format: node_modules/.installed ## format the TypeScript sources
 
 peers: node_modules/.installed ## fetch newer crun and runc of Debian into build/peers
 	sh conformance/peers.sh
+
+debian: build/debian/.complete ## make a Debian root filesystem in build/debian, for the tests and experiments of reg-env; as root
+
+build/debian/.complete:
+	sh conformance/reg/debian-root.sh
 
 bench: build tools ## compare with crun, runc and the C floor; ROUNDS=30 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
 	sh conformance/bench/bench.sh

@@ -32,6 +32,8 @@ mirror=$(apt-get indextargets --format '$(SITE) $(CODENAME) $(ORIGIN)' | awk -v 
 list=$(echo "$@" | tr ' ' ,)
 rm -rf "$root.new"
 debootstrap --variant=minbase --include="$list" "$suite" "$root.new" "$mirror" >"$root.log" 2>&1 || die "debootstrap failed, see $root.log"
+# A locale beside C, for tests that print dates.
+[ ! -e "$root.new/usr/share/i18n/locales/de_DE" ] || chroot "$root.new" localedef -i de_DE -f UTF-8 de_DE.UTF-8
 rm -rf "$root.new/var/cache/apt/archives"/*.deb "$root.new/var/lib/apt/lists"/*
 rm -rf "$root"
 mv "$root.new" "$root"

@@ -1,6 +1,6 @@
 /**
- * What every environment has: the folders that runtimes mount on, and the files that engines mount over. Of the machine's own root the latter
- * are not taken, as they tell of this machine.
+ * What every environment has: the folders that runtimes mount on, users, and names of this machine. Of the machine's own root the hosts file
+ * is not taken, as it tells of this machine. Mount points that are missing are added by the store's base unit.
  */
 import type { Collector } from "../collector.ts";
 
@@ -12,20 +12,14 @@ const HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n
 export function takeBase(collector: Collector): void {
   const asker = { rule: "base", text: "every environment has it", as: "data" } as const;
   for (const path of [...FOLDERS, "/etc/passwd", "/etc/group"]) collector.add(path, asker);
-  for (const [path, content] of [
-    ["/etc/hosts", HOSTS],
-    ["/etc/hostname", ""],
-    ["/etc/resolv.conf", ""],
-  ] as const) {
-    const isOwn = collector.root.prefix !== "" && collector.root.locate(path)?.stats.isFile() === true;
-    if (isOwn) collector.add(path, asker);
-    else
-      collector.generate(path, {
-        content: Buffer.from(content),
-        mode: 0o644,
-        reason: { rule: "base", text: "engines mount their own over it" },
-      });
-  }
+  if (collector.root.prefix !== "" && collector.root.locate("/etc/hosts")?.stats.isFile() === true)
+    collector.add("/etc/hosts", asker);
+  else
+    collector.generate("/etc/hosts", {
+      content: Buffer.from(HOSTS),
+      mode: 0o644,
+      reason: { rule: "base", text: "names of this machine; engines mount their own over it" },
+    });
 }
 
 /** Links at the top, such as /lib64, whose targets have something in the environment. */
