@@ -49,6 +49,10 @@ build/debian/.complete:
 bench: build tools ## compare with crun, runc and the C floor; ROUNDS=30 CONTENDERS=reg,crun SCENARIOS=run ALIVE=1,1000
 	sh conformance/bench/bench.sh
 
+experiments: build tools ## measure environments against images of Debian; ONLY=volume,memory QUICK=1 UPDATE=1
+	sh conformance/experiments/setup.sh
+	sh conformance/experiments/run.sh
+
 conformance: build ## run podman, buildah, containerd and docker on reg, crun and runc; CALLERS="podman docker" QUICK=1 selects
 	@sh conformance/callers/setup.sh $(CALLERS)
 	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))

@@ -11,7 +11,7 @@ import { writeBundle } from "../../runtime/reg-env/bundle.ts";
 import { listObjects } from "../../runtime/reg-env/store/contents.ts";
 import { readManifest } from "../../runtime/reg-env/store/environment.ts";
 import { BUILD, TOP } from "../paths.ts";
-import { cgroups, findProgram, mounting, need, needs, root } from "../testing.ts";
+import { cgroups, findProgram, mounting, need, needs, program, root } from "../testing.ts";
 import { closureOf, generate, makeStore, temporaryDirectory } from "./fixture.ts";
 
 const cli = suite("reg-env");
@@ -185,6 +185,60 @@ test("a bundle of an environment runs without the store", async () => {
   });
   assert.equal([stdout, stderr], ["hello\n", ""]);
   assert.is(fs.statSync(join(bundle, "rootfs/tmp")).mode & 0o7777, 0o1777);
+});
+
+test("generate finds what a program needs; the same input has the same digest, and a bundle runs without the store", async () => {
+  const [one, two] = [join(top, `store${count++}`), join(top, `store${count++}`)];
+  const bundle = join(top, "date-bundle");
+  const args = ["generate", "date@1", "--env", "TZ=Etc/GMT-3", "--preset", "timezone"];
+  const command = ["--", "date", "+%z"];
+  const first = regEnv(one, ...args, "--bundle", bundle, ...command);
+  const second = regEnv(two, ...args, ...command);
+  assert.match(
+    first.stdout,
+    /^date@1: \d+ units, \d+ new objects .*, tree [0-9a-f]{12}, \d+ files\nbundle in /,
+    first.stderr,
+  );
+  const digest = (text: string) => /tree ([0-9a-f]{12})/.exec(text)?.[1];
+  assert.is(digest(first.stdout), digest(second.stdout));
+  assert.is(regEnv(one, "run", "date@1").stdout, "+0300\n");
+  assert.match(regEnv(one, "explain", "date@1", "/bin/date").stdout, /a program that was asked for/);
+  assert.match(
+    regEnv(one, "generate", "date@1", ...command).stderr,
+    /date@1 is there already, and differs\nhint: .*--replace/,
+  );
+  assert.match(regEnv(one, "generate", "x@1").stderr, /nothing is asked for\nhint: /);
+  assert.match(
+    regEnv(one, "generate", "x@1", "--program", "nonsense").stderr,
+    /the program nonsense is not in the PATH/,
+  );
+  fs.rmSync(one, { recursive: true });
+  const { stdout } = spawnSync(NATIVE, ["run", "--bundle", bundle, `date-${process.pid}`], { encoding: "utf8" });
+  assert.is(stdout, "+0300\n");
+});
+
+needs(
+  cli,
+  root,
+  mounting,
+  cgroups,
+  program("strace"),
+)("generate takes what a traced run touched", () => {
+  const store = join(top, `store${count++}`);
+  const traced = regEnv(
+    store,
+    "generate",
+    "cat@1",
+    "--trace",
+    "--trace",
+    "cat /etc/issue",
+    "--",
+    "cat",
+    "/etc/os-release",
+  );
+  assert.match(traced.stdout, /cat@1: /, traced.stderr);
+  assert.match(regEnv(store, "run", "cat@1").stdout, /^PRETTY_NAME=/);
+  assert.match(regEnv(store, "explain", "cat@1", "/etc/issue").stdout, /trace: a traced run opened it/);
 });
 
 cli.run();

@@ -4,18 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { storeDirectory } from "../../runtime/reg/layout.ts";
 import { parseEnvironmentName } from "../../runtime/reg/name.ts";
-import type { SourceFile, SourceFiles } from "../../runtime/reg-env/files.ts";
+import type { Closure, ClosureFile, GeneratedFile, Package } from "../../runtime/reg-env/closure/types.ts";
 import { type GenerateOptions, generateEnvironment } from "../../runtime/reg-env/generate.ts";
 import type { Installed } from "../../runtime/reg-env/store/environment.ts";
 import { createStore, type Store } from "../../runtime/reg-env/store/store.ts";
 import { verifyStore } from "../../runtime/reg-env/store/verify.ts";
 
-type Package = NonNullable<SourceFile["package"]>;
-
 const LIBC: Package = { name: "libc6", version: "2.36-9" };
 const PYTHON: Package = { name: "python3.11", version: "3.11.2-6" };
-
-type Generated = ReturnType<SourceFiles["generated"]["get"]> & object;
 
 /** Which package owns which path of the root. */
 const OWNERS: Readonly<Record<string, Package>> = {
@@ -61,9 +57,9 @@ export function makeRoot(root: string, time = 1_700_000_000): void {
 export function closureOf(
   root: string,
   paths: readonly string[],
-  generated: Record<string, Generated> = {},
-): SourceFiles {
-  const files = new Map<string, SourceFile>();
+  generated: Record<string, GeneratedFile> = {},
+): Closure {
+  const files = new Map<string, ClosureFile>();
   for (const path of [...paths].sort()) {
     const owner = OWNERS[path];
     files.set(path, {
@@ -72,7 +68,7 @@ export function closureOf(
       ...(owner === undefined ? {} : { package: owner }),
     });
   }
-  return { root, files, generated: new Map(Object.entries(generated)) };
+  return { root, files, generated: new Map(Object.entries(generated)), warnings: [] };
 }
 
 export const PYTHON_PATHS = [
@@ -98,7 +94,7 @@ export function makeStore(directory: string, domain = "default"): Store {
 export function generate(
   store: Store,
   name: string,
-  closure: SourceFiles,
+  closure: Closure,
   options: Partial<GenerateOptions> = {},
 ): Promise<Installed> {
   const command = { args: ["/usr/bin/true"], env: [], cwd: "/" };

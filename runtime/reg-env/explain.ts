@@ -8,8 +8,9 @@ import type { Entry } from "../reg/manifest.ts";
 import { mergeUnits } from "../reg/merge.ts";
 import { type EnvironmentName, formatEnvironmentName } from "../reg/name.ts";
 import { openTree, readUnit } from "../reg/tree.ts";
+import type { Reason } from "./closure/types.ts";
 import { listEnvironments, unitsOfEnvironment } from "./store/contents.ts";
-import { type Reason, readReasons } from "./store/environment.ts";
+import { readReasons } from "./store/environment.ts";
 import { type Store, withShared } from "./store/store.ts";
 
 export interface Explained {

@@ -1,7 +1,7 @@
 /** From a closure to an environment in the store. */
 import type { EnvironmentCommand, Unit } from "../reg/manifest.ts";
 import type { EnvironmentName } from "../reg/name.ts";
-import type { SourceFiles } from "./files.ts";
+import type { Closure } from "./closure/types.ts";
 import { stageBase } from "./store/base.ts";
 import { type Installed, installEnvironment } from "./store/environment.ts";
 import type { Store } from "./store/store.ts";
@@ -17,7 +17,7 @@ export interface GenerateOptions {
 }
 
 /** Installs the closure as an environment: same files, same digest. */
-export function generateEnvironment(store: Store, closure: SourceFiles, options: GenerateOptions): Promise<Installed> {
+export function generateEnvironment(store: Store, closure: Closure, options: GenerateOptions): Promise<Installed> {
   const { name, command, replace = false, onFile = () => undefined } = options;
   const reasons = Object.fromEntries(
     [...closure.files, ...closure.generated].map(([path, { reason }]) => [path, reason]),

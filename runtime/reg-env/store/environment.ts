@@ -10,15 +10,9 @@ import { environmentPath } from "../../reg/layout.ts";
 import type { EnvironmentCommand, Manifest, Unit } from "../../reg/manifest.ts";
 import { type EnvironmentName, formatEnvironmentName } from "../../reg/name.ts";
 import { formatUnits, treeDigest, treeOf, unknownEnvironment } from "../../reg/tree.ts";
+import type { Reason } from "../closure/types.ts";
 import { Staging, type StagingSummary } from "./staging.ts";
 import { type Store, withShared } from "./store.ts";
-
-/** Why a file is in an environment: a rule, the file that asked for it, and a sentence. */
-export interface Reason {
-  readonly rule: string;
-  readonly from?: string;
-  readonly text: string;
-}
 
 export interface EnvironmentSource {
   readonly name: EnvironmentName;

@@ -9,7 +9,8 @@ import { environmentPath, isDigest, objectPath, unitPath } from "../../reg/layou
 import type { Entry, Manifest, Unit } from "../../reg/manifest.ts";
 import { type EnvironmentName, formatEnvironmentName, parseEnvironmentName } from "../../reg/name.ts";
 import { readUnit } from "../../reg/tree.ts";
-import { type Installed, installEnvironment, type Reason, readManifest } from "./environment.ts";
+import type { Reason } from "../closure/types.ts";
+import { type Installed, installEnvironment, readManifest } from "./environment.ts";
 import { objectKey } from "./header.ts";
 import type { Staging } from "./staging.ts";
 import { type Store, withShared } from "./store.ts";
