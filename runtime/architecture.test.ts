@@ -34,7 +34,7 @@ const DOORS: readonly (readonly [from: RegExp, to: RegExp])[] = [
   [/^cli\/commands\/init\.ts$/, /^init\/(spawn|exec|task)\.ts$/],
   // The Reg wing rewrites a config before a container is planned.
   [/^(cli\/|oci\/|index\.ts$)/, /^reg\//],
-  [/^reg\//, /^(oci\/|container\/create\.ts$)/],
+  [/^reg\//, /^(oci\/|container\/plan\.ts$)/],
 ];
 
 /** Where Node's own modules are allowed. */

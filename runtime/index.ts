@@ -14,10 +14,10 @@
  * build/reg of the checkout, or what the environment variable REG_NATIVE names. Descriptors 0, 1 and 2 of the calling
  * process become those of the container.
  */
-import type { CreateOptions as ContainerOptions } from "./container/create.ts";
-import { create as createContainer, loadConfig, planFor } from "./container/create.ts";
+import { create as createContainer } from "./container/create.ts";
 import { deleteContainer } from "./container/delete.ts";
 import { kill as killContainer } from "./container/kill.ts";
+import { type CreateOptions as ContainerOptions, loadConfig, planFor } from "./container/plan.ts";
 import { run as runContainer } from "./container/run.ts";
 import { start as startContainer } from "./container/start.ts";
 import { type ContainerState, containerState, listContainers } from "./container/state.ts";

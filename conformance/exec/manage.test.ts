@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Fixture, withFixture } from "../fixtures/fixture.ts";
+import { type Fixture, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, cgroupV1, mounting, needs, program, root } from "../testing.ts";
 
 const manage = suite("ps, pause, resume, update, events");
@@ -21,8 +21,10 @@ test("ps lists the container's processes and no others", () =>
   withFixture((fixture) => {
     const id = fixture.launch(fixture.shell("sleep 100000 & sleep 100001 & wait"));
     const { pid } = fixture.state(id);
-    const pids: number[] = JSON.parse(fixture.succeed("ps", "--format", "json", id));
-    assert.is(pids.length, 3);
+    const pids = waitUntil("the shell has started its two programs", () => {
+      const found: number[] = JSON.parse(fixture.succeed("ps", "--format", "json", id));
+      return found.length === 3 && found;
+    });
     assert.ok(pids.includes(pid));
     fixture.succeed("kill", id, "KILL");
     fixture.waitForStatus(id, "stopped");

@@ -1,5 +1,5 @@
 /** A note of --debug: properties of config.json that nobody reads, with a name close to that of one that is read. */
-import { loadConfig } from "../container/create.ts";
+import { loadConfig } from "../container/plan.ts";
 import { closeNames } from "../oci/suggest.ts";
 
 /** `values` are a command's options, with --bundle and --config. Throws as the command would. */

@@ -3,6 +3,7 @@ import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { type SpawnedExec, spawnExec } from "../init/exec.ts";
+import { killSpawned } from "../init/spawn.ts";
 import { close, readLink, withFd, writeText } from "../libc/file.ts";
 import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
@@ -15,8 +16,8 @@ import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { lastWins, type ProcessPlan, planProcess, withoutMissingModules } from "../oci/plan/process.ts";
 import { planSeccomp } from "../oci/plan/seccomp.ts";
 import { dropNulls } from "../oci/validate.ts";
+import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
-import { connectIfGiven, killInit, sendPidfd, writePidFile } from "./create.ts";
 import { Foreground } from "./foreground.ts";
 import { Rollback } from "./rollback.ts";
 import { handOverListener } from "./seccomp.ts";
@@ -141,7 +142,7 @@ function run(
       ...(seccomp === undefined ? {} : { seccompRequest: { plan: seccomp, root: options.root } }),
     };
     const spawned = spawnExec(task, pidfd);
-    rollback.add(() => killInit(spawned.pid, spawned.channel));
+    rollback.add(() => killSpawned(spawned.pid, spawned.channel));
     if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
     if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
     const handOver = (listeners: readonly number[]) =>

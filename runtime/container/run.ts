@@ -1,10 +1,12 @@
 /** `reg run`: create and start in one; in the foreground it stays, forwards signals and the terminal, and passes the status on. */
 import { fromErrorData } from "../errors/errors.ts";
 import type { ExitStatus } from "../libc/process.ts";
-import { type Built, build, type CreateOptions, writePidFile } from "./create.ts";
+import { writePidFile } from "./caller.ts";
+import { type Built, build } from "./create.ts";
 import { removeStopped } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
 import { NotifyRelay } from "./notify.ts";
+import type { CreateOptions } from "./plan.ts";
 import { poststart } from "./start.ts";
 
 export interface RunOptions extends CreateOptions {

@@ -179,6 +179,14 @@ function joinNamespaces(join: readonly JoinedNamespace[]): void {
   for (const { fd } of opened) close(fd);
 }
 
+/** Takes a spawned process back: it is killed and reaped. */
+export function killSpawned(pid: number, channel: RuntimeChannel): void {
+  const SIGKILL = 9;
+  channel.close();
+  libc.kill(pid, SIGKILL);
+  libc.waitpid(pid, null, 0);
+}
+
 /** Where `reg init BASE` finds what it was born with: three descriptors from BASE on, after the preserved ones. */
 export const SPAWNED = { channel: 0, task: 1, extra: 2 } as const;
 

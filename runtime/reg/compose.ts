@@ -2,7 +2,7 @@
  * From the Reg extension of a config to what the container is made of: the tree of its environments as the lower layer of the
  * root, a layer for its writes, and the work directory as a mount. The rest of the runtime knows nothing of environments.
  */
-import type { HeldComposition } from "../container/create.ts";
+import type { HeldComposition } from "../container/plan.ts";
 import { at, RegError } from "../errors/errors.ts";
 import { close } from "../libc/file.ts";
 import type { Config, Reg } from "../oci/config.ts";

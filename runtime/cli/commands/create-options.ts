@@ -1,6 +1,6 @@
 /** The options that `create` and `run` have in common, and what they mean to the container layer. */
 import { host } from "#host";
-import type { CreateOptions } from "../../container/create.ts";
+import type { CreateOptions } from "../../container/plan.ts";
 import { compose } from "../../reg/compose.ts";
 import type { Context, OptionTable, Values } from "../command.ts";
 

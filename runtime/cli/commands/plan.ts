@@ -1,4 +1,4 @@
-import { loadConfig, planFor } from "../../container/create.ts";
+import { loadConfig, planFor } from "../../container/plan.ts";
 import { defineCommand } from "../command.ts";
 import { print } from "../output.ts";
 import { describePlan, formatPlan } from "../plan-text.ts";

@@ -1,0 +1,96 @@
+/** From a bundle to the plan of a container: what `create` and `run` begin with, and all that `plan` does. */
+import { ENOENT, ENOTDIR } from "../errors/errno.ts";
+import { SyscallError } from "../errors/errors.ts";
+import * as C from "../libc/constants.ts";
+import { readLink, readText } from "../libc/file.ts";
+import { type CgroupHost, detectCgroups } from "../linux/cgroup/host.ts";
+import * as modules from "../linux/security-module.ts";
+import type { Config } from "../oci/config.ts";
+import { parseConfig } from "../oci/parse.ts";
+import { needsOwnCgroups } from "../oci/plan/cgroup/plan.ts";
+import * as systemd from "../oci/plan/cgroup/systemd.ts";
+import { type Composition, type Plan, type PlanOptions, planContainer } from "../oci/plan/plan.ts";
+import { NOTIFY_DIRECTORY } from "./store.ts";
+
+/** Turns the Reg extension of a config into layers and mounts, see runtime/reg/compose.ts; undefined for a config without. */
+export type Compose = (config: Config, bundle: string) => HeldComposition | undefined;
+
+/** A composition whose parts stay there until they are mounted, or `release` is called. */
+export interface HeldComposition extends Composition {
+  readonly release: () => void;
+}
+
+export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition"> {
+  /** Directory of all containers' state. */
+  readonly root: string;
+  /** Absolute or relative to the working directory. */
+  readonly bundle: string;
+  /** config.json's name; relative to the bundle. */
+  readonly configFile?: string;
+  readonly pidFile?: string;
+  readonly consoleSocket?: string;
+  readonly pidfdSocket?: string;
+  /** The caller's $NOTIFY_SOCKET, for sd_notify(3) in the container. */
+  readonly notifySocket?: string;
+  /** Told about what is odd and no error. */
+  readonly warn?: (message: string) => void;
+  /** Absent: the Reg extension is ignored, as other runtimes do. */
+  readonly compose?: Compose;
+}
+
+/** The largest config.json that is read. */
+const CONFIG_LIMIT_BYTES = 32 * 1024 * 1024;
+
+/** `path` from the root directory on, without following symlinks. */
+export function absolutePath(path: string): string {
+  if (path.startsWith("/")) return path.replace(/(?!^)\/+$/, "");
+  const directory = readLink("/proc/self/cwd");
+  return path === "." || path === "" ? directory : `${directory}/${path.replace(/^(\.\/+)+|\/+$/g, "")}`;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly text: string;
+}
+
+/** Reads and validates the bundle's config.json; gives its text too. Throws InvalidDocument with every fault. */
+export function loadConfig(bundle: string, file = "config.json"): LoadedConfig {
+  const path = file.startsWith("/") ? file : `${bundle}/${file}`;
+  let text: string;
+  try {
+    text = readText(path, C.AT_FDCWD, CONFIG_LIMIT_BYTES);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const missing = error.errno === ENOENT || error.errno === ENOTDIR;
+    const hint = missing ? "a bundle is a directory with a config.json: see reg spec" : undefined;
+    throw new SyscallError(error.syscall, path, error.errno, hint === undefined ? {} : { hint });
+  }
+  return { config: parseConfig(text, path), text };
+}
+
+/** Plans the container that a config describes, for this host. */
+export function planFor(config: Config, options: CreateOptions): Plan {
+  return withPlan(config, options, (plan) => plan);
+}
+
+/** Plans, and holds what the root is composed of while `action` runs. */
+export function withPlan<T>(
+  config: Config,
+  options: CreateOptions,
+  action: (plan: Plan, cgroupHost: CgroupHost) => T,
+): T {
+  const cgroupHost = detectCgroups(needsOwnCgroups(config, options));
+  const bundle = absolutePath(options.bundle);
+  const composition = options.compose?.(config, bundle);
+  try {
+    const more = { ...notifyOption(options), ...(composition === undefined ? {} : { composition }) };
+    return action(planContainer(config, { ...options, ...more, systemd, modules, bundle }, cgroupHost), cgroupHost);
+  } finally {
+    composition?.release();
+  }
+}
+
+function notifyOption({ root, id, notifySocket }: CreateOptions): Pick<PlanOptions, "notifyDirectory"> {
+  if (notifySocket === undefined) return {};
+  return { notifyDirectory: `${absolutePath(root)}/${id}/${NOTIFY_DIRECTORY}` };
+}

@@ -1,0 +1,64 @@
+/** The runtime's side of the messages with init, see init/protocol.ts. */
+import { host } from "#host";
+import { fromErrorData, RegError } from "../errors/errors.ts";
+import type { RuntimeChannel } from "../init/spawn.ts";
+import { close } from "../libc/file.ts";
+import { waitFor } from "../libc/process.ts";
+import { sendMessage } from "../libc/socket.ts";
+import { runHooks } from "../oci/hooks.ts";
+import type { Plan } from "../oci/plan/plan.ts";
+import type { Container } from "./container.ts";
+import type { NewCgroup } from "./new-cgroup.ts";
+import { handOverListener } from "./seccomp.ts";
+
+/** Answers init until it is ready. Returns the terminal's master when there is one and no console socket to send it to. */
+export function serveInit(
+  plan: Plan,
+  container: Container,
+  cgroup: NewCgroup,
+  channel: RuntimeChannel,
+  consoleSocket: number | undefined,
+): number | undefined {
+  let terminal: number | undefined;
+  for (;;) {
+    const received = channel.receive();
+    if (received === undefined) throw initDied(container.state.pid ?? 0);
+    const { message, descriptors } = received;
+    switch (message.type) {
+      case "error":
+        throw fromErrorData(message.error);
+      case "hooks":
+        cgroup.limitMemory(); // before the hooks, which may change what is set
+        // The hook of specification 1.0, which ran when the container had been created.
+        runHooks("prestart", plan.hooks, container.describe("created"));
+        runHooks("createRuntime", plan.hooks, container.describe("creating"));
+        channel.tell({ type: "proceed" });
+        break;
+      case "console":
+        [terminal] = descriptors;
+        if (consoleSocket !== undefined && terminal !== undefined) {
+          sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
+          close(terminal);
+          close(consoleSocket);
+          terminal = undefined;
+        }
+        break;
+      case "seccomp":
+        handOverListener(plan.seccomp?.listener, descriptors, container.state.pid ?? 0, container.describe("creating"));
+        break;
+      case "ready":
+        cgroup.limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle
+        return terminal;
+      default:
+        throw new RegError("EPROTO", `init sent an unexpected message: ${message.type}`);
+    }
+  }
+}
+
+/** How init ended when it could not say so itself: most often by the OOM killer. */
+function initDied(pid: number): RegError {
+  const status = waitFor(pid);
+  const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
+  const hint = "signal" in status && status.signal === 9 ? "is linux.resources.memory.limit too small?" : undefined;
+  return new RegError("ECHILD", `container init ${how} before it was ready`, hint === undefined ? {} : { hint });
+}
