@@ -1,7 +1,9 @@
 /** Closures of made-up root filesystems. */
+import { execFileSync } from "node:child_process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { dynamicProgram, glibcRoot, library, type RootEntry, withRoot } from "../../../conformance/fixtures/root.ts";
+import { root as isRoot, mounting, needs, program } from "../../../conformance/testing.ts";
 import { type Closure, type ClosureRequest, chainOf, computeClosure } from "./closure.ts";
 import { parseCache } from "./loader/cache.ts";
 
@@ -284,6 +286,48 @@ const cases: readonly (readonly [
     },
     ["/opt/data", "/opt/plugin.so", "/usr/bin/p", `/${LIB}/libz.so.1`],
   ],
+  [
+    "a program for Node with the packages it depends on, not with those for its development",
+    {
+      "usr/bin/node": dynamicProgram(),
+      "srv/app/server.js": "",
+      "srv/app/package.json": '{"dependencies":{"a":"1"},"devDependencies":{"d":"1"},"optionalDependencies":{"o":"1"}}',
+      "srv/app/views/page.txt": "",
+      "srv/app/node_modules/a/package.json": '{"dependencies":{"@s/b":"1"}}',
+      "srv/app/node_modules/a/addon.node": library("addon.node", { needed: ["libz.so.1"] }),
+      "srv/app/node_modules/@s/b/index.js": "",
+      "srv/app/node_modules/d/index.js": "",
+      [`${LIB}/libz.so.1`]: library("libz.so.1"),
+    },
+    { programs: ["/srv/app/server.js"] },
+    [
+      "/srv/app",
+      "/srv/app/node_modules/@s/b",
+      "/srv/app/node_modules/@s/b/index.js",
+      "/srv/app/node_modules/a",
+      "/srv/app/node_modules/a/addon.node",
+      "/srv/app/node_modules/a/package.json",
+      "/srv/app/package.json",
+      "/srv/app/server.js",
+      "/srv/app/views",
+      "/srv/app/views/page.txt",
+      "/usr/bin/node",
+      `/${LIB}/libz.so.1`,
+    ],
+  ],
+  [
+    "a script for Node outside of a package, with what it imports",
+    {
+      "usr/bin/node": dynamicProgram(),
+      "opt/s": { text: "#!/usr/bin/node\nconst a = require('./lib/a');\nimport('./b.mjs');\n", mode: 0o755 },
+      "opt/lib/a.js": "import fs from 'node:fs';\nimport m from \"m/deep\";\n",
+      "opt/b.mjs": "",
+      "opt/c.js": "",
+      "usr/share/nodejs/m/deep.js": "",
+    },
+    { programs: ["/opt/s"] },
+    ["/opt/b.mjs", "/opt/lib/a.js", "/opt/s", "/usr/bin/node", "/usr/share/nodejs/m", "/usr/share/nodejs/m/deep.js"],
+  ],
 ];
 
 for (const [name, entries, request, expected] of cases)
@@ -424,7 +468,7 @@ for (const [name, entries, request, message] of faults)
     assert.throws(() => compute({ ...glibcRoot(), ...entries }, request), message);
   });
 
-const warnings: readonly (readonly [
+const cautions: readonly (readonly [
   name: string,
   entries: Entries,
   request: Partial<ClosureRequest>,
@@ -477,10 +521,23 @@ const warnings: readonly (readonly [
   ],
 ];
 
-for (const [name, entries, request, message] of warnings)
+for (const [name, entries, request, message] of cautions)
   closures(`warns of ${name}`, () => {
     assert.match(compute({ ...glibcRoot(), ...entries }, request).warnings.join("\n"), message);
   });
+
+needs(
+  closures,
+  isRoot,
+  mounting,
+  program("setcap"),
+)("warns of file capabilities", () => {
+  withRoot({ ...glibcRoot(), "usr/bin/p": { elf: { static: true } } }, (root) => {
+    execFileSync("setcap", ["cap_net_raw+ep", `${root}/usr/bin/p`]);
+    const { warnings } = computeClosure({ root, programs: ["p"] });
+    assert.match(warnings.join("\n"), /\/usr\/bin\/p gives capabilities to whoever starts it/);
+  });
+});
 
 closures("every file tells why, up to the program", () => {
   const entries = {

@@ -107,15 +107,17 @@ function takeProgram(name: string, collector: Collector): Command | undefined {
     return undefined;
   }
   const asker: Asker = { rule: "program", text: "a program that was asked for", as: "program", strict: true };
-  collector.add(path, asker);
   const head = readHead(collector.root.hostPath(found.path));
-  const isExecutable = (found.stats.mode & 0o111) !== 0;
-  if ((isElf(head) || parseScript(head) !== undefined) && isExecutable)
-    return { program: found.path, asked: path, command: [path] };
   const script = parseScript(head);
+  const isExecutable = (found.stats.mode & 0o111) !== 0;
+  if ((isElf(head) || script !== undefined) && isExecutable) {
+    collector.add(path, asker);
+    return { program: found.path, asked: path, command: [path] };
+  }
   const interpreter = script?.program ?? script?.interpreter ?? interpreterByName(path);
   const runner = interpreter === undefined ? undefined : collector.findProgram(interpreter);
-  if (runner === undefined) {
+  const program = runner === undefined ? undefined : collector.root.resolve(runner)?.path;
+  if (runner === undefined || program === undefined) {
     const why =
       interpreter === undefined
         ? "neither an ELF file nor a script"
@@ -123,6 +125,7 @@ function takeProgram(name: string, collector: Collector): Command | undefined {
     collector.faults.push(`${name} can not be executed: it is ${isElf(head) ? "not marked executable" : why}`);
     return undefined;
   }
+  collector.add(path, { ...asker, runner: program });
   collector.add(runner, {
     rule: "script",
     from: found.path,

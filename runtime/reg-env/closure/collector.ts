@@ -20,6 +20,8 @@ export interface Asker extends Reason {
   readonly as?: "program" | "library" | "module" | "data";
   /** The process that will load it. */
   readonly process?: Process | undefined;
+  /** What runs it, where the file itself does not say. */
+  readonly runner?: string;
   /** What it lacks is an error, not a warning. */
   readonly strict?: boolean;
 }
@@ -210,8 +212,8 @@ export class Collector {
     else if (isFirst && isExecutable && asker.as !== "data") {
       const script = parseScript(head);
       if (script !== undefined) this.#applyRules({ path, asked, asker, ...takeScript(this, path, script, asker) });
-      else this.#applyRules({ path, asked, asker });
-    } else if (isFirst) this.#applyRules({ path, asked, asker });
+      else this.#applyRules({ path, asked, asker, ...runnerOf(asker) });
+    } else if (isFirst) this.#applyRules({ path, asked, asker, ...runnerOf(asker) });
   }
 
   #inspectElf(path: string, asked: string, asker: Asker, isExecutable: boolean, isFirst: boolean): void {
@@ -297,6 +299,10 @@ export class Collector {
 
 function forWhom(requester: LoadedObject, program: string): string {
   return requester.path === program ? "" : ` (a library of ${program})`;
+}
+
+function runnerOf({ runner }: Asker): { interpreter?: string } {
+  return runner === undefined ? {} : { interpreter: runner };
 }
 
 export function fromOf({ from }: Reason): { from?: string } {

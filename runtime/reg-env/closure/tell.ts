@@ -1,5 +1,7 @@
 /** What the reader of a closure should know before the environment runs: said once, at the end. */
+import { closeSync, openSync } from "node:fs";
 import { basename } from "node:path";
+import { readXattrs } from "../store/xattr.ts";
 import type { Collector } from "./collector.ts";
 import { commandsOf } from "./script.ts";
 import { stringsOf } from "./strings.ts";
@@ -24,10 +26,21 @@ function tellPrivileges({ files, root, warnings }: Collector): void {
       warnings.add(`${path} runs as user ${uid} whoever starts it (set-user-id): the bit is kept`);
     if ((mode & 0o2010) === 0o2010)
       warnings.add(`${path} runs as group ${gid} whoever starts it (set-group-id): the bit is kept`);
+    if ((mode & 0o111) !== 0 && hasCapabilities(root.hostPath(path)))
+      warnings.add(`${path} gives capabilities to whoever starts it (security.capability): they are kept`);
     if ((mode & 0o004) === 0) hidden.push(path);
   }
   if (hidden.length > 0)
     warnings.add(`not everybody may read these files, which are now in the environment: ${some(hidden)}`);
+}
+
+function hasCapabilities(path: string): boolean {
+  const fd = openSync(path, "r");
+  try {
+    return readXattrs(fd, path)?.["security.capability"] !== undefined;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Commands that shell scripts seem to call: in the root, but not in the environment. */
