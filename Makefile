@@ -53,7 +53,8 @@ experiments: build tools ## measure environments against images of Debian; ONLY=
 	sh conformance/experiments/setup.sh
 	sh conformance/experiments/run.sh
 
-conformance: build ## run podman, buildah, containerd and docker on reg, crun and runc; CALLERS="podman docker" QUICK=1 selects
+conformance: build ## run podman, buildah, containerd, docker and the OCI suite on reg, crun and runc; CALLERS="podman docker" QUICK=1 selects
+	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh $(CALLERS)
 	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
 

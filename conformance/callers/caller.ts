@@ -30,8 +30,12 @@ export interface Case {
   readonly status?: number;
   /** What stdout must be, trimmed; SAME asks for runc's or, without runc, crun's. Left out: anything. */
   readonly output?: string | RegExp | typeof SAME;
+  /** stdout is TAP: the case passes when no check fails, and reg must not fail more checks than the peer that fails the fewest. */
+  readonly tap?: true;
   /** Takes long, left out by --quick. */
   readonly slow?: true;
+  /** Why reg is right not to pass, although a peer does. */
+  readonly explained?: string;
   /** Runtimes that it asks too much of, with the reason. */
   readonly skip?: Partial<Record<Runtime["kind"], string>>;
 }
@@ -52,6 +56,10 @@ export interface Caller {
   readonly configure: (place: Place) => string;
   /** Shell script that is run once before all cases: daemons are started, the image is loaded. It may leave processes in the background. */
   readonly start: string;
+  /** Names of cgroups that the caller makes without `mark` in them: removed in the end if nothing is in them. */
+  readonly cgroups?: readonly string[];
+  /** Shell script that is run once after all cases, or when they are interrupted, put after the same prologue. Its status does not matter. */
+  readonly stop?: string;
   /** Runtimes that this caller can not use, with the reason. */
   readonly skip?: Partial<Record<Runtime["kind"], string>>;
   readonly cases: readonly Case[];

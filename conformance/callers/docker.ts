@@ -104,7 +104,7 @@ export const docker: Caller = {
     program("busybox"),
     program("script"),
   ],
-  version: ["containerd", "--version"],
+  version: [join(UNPACKED, "usr/sbin/dockerd"), "--version"],
   configure,
   start: `serve && { dockerd --config-file $dir/daemon.json --containerd-namespace $mark --containerd-plugins-namespace $mark-plugins </dev/null >$dir/dockerd.log 2>&1 & } && until_true docker version || { tail -n 2 $dir/dockerd.log >&2; exit 1; }
 docker load -q -i $archive >/dev/null && sleeping() { docker run -d --net none --name target $image sleep 1000 >/dev/null; } && sleeping`,

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mounting, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { SETTLE } from "./containerd.ts";
 
 /** Configuration shared with buildah, whose storage is of the same kind. */
 export function configureStorage({ folder, runtime, mark, archive, rootfs }: Place): string {
@@ -40,7 +41,14 @@ run() { podman run --cgroup-parent=/$mark "$@"; }
 create() { podman create --cgroup-parent=/$mark "$@"; }
 # until COMMAND...: waits for its success.
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.05; done; }
-sleeping() { run --detach --name $c "$@" $image sleep 1000 >/dev/null; }
+# What a container's processes may leave behind: processes, descriptors of its init and of conmon, state, temporary files, cgroups.
+traces() {
+    ls -d /proc/[0-9]* | wc -l
+    for p in $(podman inspect --format '{{.State.Pid}} {{.State.ConmonPid}}' target); do ls /proc/$p/fd | wc -l; done
+    find /run/$kind /dev/shm /run/containers $dir/storage/overlay-containers -not -name '*.lock' | wc -l
+    find /sys/fs/cgroup -path "*/$mark/*" -type d | wc -l
+}
+${SETTLE}sleeping() { run --detach --name $c "$@" $image sleep 1000 >/dev/null; }
 `;
 }
 
@@ -178,7 +186,10 @@ const EXEC: readonly Case[] = [
   { name: "exec: read-only container", run: "sleeping --read-only; podman exec $c touch /x; s=$?; podman rm -ft0 $c >/dev/null; exit $s", status: 1 },
   { name: "exec: container that is stopped", run: "create --name $c $image true >/dev/null; podman exec $c true; s=$?; podman rm $c >/dev/null; exit $s", status: 255 },
   { name: "exec: 20 at once", run: "for i in $(seq 20); do (podman exec target sh -c \"exit $i\"; echo $i $?) & done >$dir/many; wait; awk '$1 != $2 { bad++ } END { print NR, bad + 0 }' $dir/many", output: "20 0" },
-  { name: "exec: 200, 20 at a time", slow: true, run: "for j in $(seq 10); do for i in $(seq 20); do (podman exec target sh -c \"exit $i\"; echo $i $?) & done; wait; done >$dir/many; awk '$1 != $2 { bad++ } END { print NR, bad + 0 }' $dir/many; podman exec target ps | grep -c 'sh -c exit'", output: "200 0\n0", status: 1 },
+  { name: "exec: 200, 20 at a time, nothing left", slow: true, run: `podman exec target true; sleep 2; before=$(traces)
+for j in $(seq 10); do for i in $(seq 20); do (podman exec target sh -c "exit $i"; echo $i $?) & done; wait; done >$dir/many
+awk '$1 != $2 { bad++ } END { print NR, bad + 0 }' $dir/many; podman exec target ps | grep -c 'sh -c exit'
+settle "$before"`, output: "200 0\n0\nnothing" },
 ];
 
 // biome-ignore format: one case, one line
@@ -189,6 +200,9 @@ const LIFE: readonly Case[] = [
   { name: "life: init, rm", run: "create --name $c $image sleep 1000 >/dev/null; podman init $c >/dev/null; podman rm $c >/dev/null" },
   { name: "life: init, start of what is not there", run: "create --name $c $image nowhere >/dev/null; podman start $c >/dev/null 2>&1; s=$?; podman rm -f $c >/dev/null; exit $s", status: 125 },
   { name: "life: attach", run: "run -d -i --name $c $image sh -c 'sleep 1; echo late' >/dev/null; podman attach --no-stdin $c; podman rm $c >/dev/null", output: "late" },
+  { name: "life: create, start with stdin attached", run: "create -i --name $c $image cat >/dev/null; echo words | podman start -ai $c; podman rm $c >/dev/null", output: "words" },
+  { name: "life: attach with stdin", run: "run -d -i --name $c $image sh -c 'read line; echo got $line' >/dev/null; echo words | podman attach $c; podman rm -ft0 $c >/dev/null", output: "got words" },
+  { name: "life: logs that are followed", run: "run -d --name $c $image sh -c 'echo one; sleep 1; echo two' >/dev/null; podman logs -f $c; podman rm -ft0 $c >/dev/null", output: "one\ntwo" },
   { name: "life: ps", run: "podman ps --filter name=target --format '{{.Names}}'", output: "target" },
   { name: "life: inspect", run: "podman inspect --format '{{.State.Status}} {{.OCIRuntime}}' target | sed s/$kind/same/", output: "running same" },
   { name: "life: top", run: "podman top target args | tail -n 1", output: "sleep 1000" },
@@ -229,6 +243,7 @@ export const podman: Caller = {
   needs: [root, mounting, program("podman"), program("conmon"), program("busybox")],
   version: ["podman", "--version"],
   configure: configureStorage,
+  cgroups: ["libpod_parent"],
   start: "podman load -q -i $archive >/dev/null && run -d --name target $image sleep 1000 >/dev/null",
   cases: [...RUN, ...LIMITS, ...MOUNTS, ...SECURITY, ...NAMESPACES, ...EXEC, ...LIFE, ...LEFT],
 };

@@ -1,6 +1,7 @@
 /** Judges what the runtimes did, and writes it as tables. Pure but for printing. */
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import type { Outcome } from "./session.ts";
+import { type Checks, parseTap } from "./tap.ts";
 
 /** One runtime through all cases of a caller, in their order; a string says why a case was skipped. */
 export interface Run {
@@ -13,12 +14,17 @@ export interface Verdict {
   readonly result: "passed" | "failed" | "skipped";
   /** What was expected and what came instead, or why it was skipped. */
   readonly reason: string;
+  /** Of a case that prints TAP. */
+  readonly checks?: Checks;
+  /** The program gave up: checks are missing. */
+  readonly endedEarly?: true;
 }
 
 export interface CaseResult {
   readonly caller: string;
   readonly name: string;
   readonly verdicts: readonly Verdict[];
+  readonly explained?: string;
 }
 
 const REASON_LENGTH = 300;
@@ -31,7 +37,8 @@ export function judge(caller: Caller, cases: readonly Case[], runs: readonly Run
     };
     const output = one.output === SAME ? (outcomeOf("runc") ?? outcomeOf("crun")) : one.output;
     const verdicts = runs.map(({ runtime, outcomes }) => judgeOne(runtime, outcomes[index] ?? "not run", one, output));
-    return { caller: caller.name, name: one.name, verdicts };
+    const explained = one.explained === undefined ? {} : { explained: one.explained };
+    return { caller: caller.name, name: one.name, verdicts, ...explained };
   });
 }
 
@@ -42,18 +49,42 @@ function judgeOne(
   output: string | RegExp | undefined,
 ): Verdict {
   if (typeof outcome === "string") return { runtime, result: "skipped", reason: outcome };
-  const fail = (reason: string): Verdict => ({ runtime, result: "failed", reason: shorten(reason) });
-  const status = one.status ?? 0;
-  if (outcome.status === -1) return fail("did not end in time");
+  if (one.tap) return judgeChecks(runtime, outcome);
+  const fault = faultOf(one, outcome, output);
+  if (fault !== undefined) return { runtime, result: "failed", reason: shorten(fault) };
+  return {
+    runtime,
+    result: "passed",
+    reason: outcome.before === undefined ? "" : shorten(`at the second attempt; ${outcome.before}`),
+  };
+}
+
+/** What is not as the case expects; undefined when all is. */
+export function faultOf(
+  { status = 0 }: Case,
+  outcome: Outcome,
+  output: string | RegExp | undefined,
+): string | undefined {
+  if (outcome.status === -1) return "did not end in time";
   if (outcome.status !== status)
-    return fail(`status ${outcome.status} instead of ${status}: ${outcome.stderr.trim() || outcome.stdout.trim()}`);
+    return `status ${outcome.status} instead of ${status}: ${outcome.stderr.trim() || outcome.stdout.trim()}`;
   const stdout = outcome.stdout.trim();
-  const matches = output instanceof RegExp ? output.test(stdout) : output === undefined || output === stdout;
-  if (!matches)
-    return fail(
-      `${JSON.stringify(stdout)} instead of ${output instanceof RegExp ? output : JSON.stringify(output)}; ${outcome.stderr.trim()}`,
-    );
-  return { runtime, result: "passed", reason: "" };
+  if (output === undefined || (output instanceof RegExp ? output.test(stdout) : output === stdout)) return undefined;
+  const expected = output instanceof RegExp ? output : JSON.stringify(output);
+  return `${JSON.stringify(stdout)} instead of ${expected}; ${outcome.stderr.trim()}`;
+}
+
+function judgeChecks(runtime: Runtime, { status, stdout, stderr }: Outcome): Verdict {
+  const checks = parseTap(stdout);
+  if (status === 0 && checks.failed.length === 0) return { runtime, result: "passed", reason: "", checks };
+  const reason = shorten([...new Set(checks.failed), stderr].join("; "));
+  return { runtime, result: "failed", reason, checks, ...(status === 0 ? {} : { endedEarly: true }) };
+}
+
+/** By how much a runtime failed, to compare: who gave up comes after all others. */
+function failuresOf({ result, checks, endedEarly }: Verdict): number {
+  if (result === "passed") return 0;
+  return endedEarly || checks === undefined ? Number.POSITIVE_INFINITY : checks.failed.length;
 }
 
 function shorten(text: string): string {
@@ -61,13 +92,17 @@ function shorten(text: string): string {
   return line.length > REASON_LENGTH ? `${line.slice(0, REASON_LENGTH)} ...` : line;
 }
 
-/** Of a case, about reg: passed; failed, when any peer passed or there was none; or skipped, also when nobody passed. */
-export function verdictOfReg({ verdicts }: CaseResult): "passed" | "failed" | "skipped" {
+/**
+ * Of a case, about reg: passed; failed, when any peer did better or there was none; or skipped, also when reg failed as much as its best
+ * peer, which says something about the case or the machine, and when it is known why reg is right.
+ */
+export function verdictOfReg({ verdicts, explained }: CaseResult): "passed" | "failed" | "skipped" {
   const reg = verdicts.find(({ runtime }) => runtime.kind === "reg");
   if (reg === undefined) return "skipped";
   if (reg.result !== "failed") return reg.result;
+  if (explained !== undefined) return "skipped";
   const peers = verdicts.filter(({ runtime, result }) => runtime.kind !== "reg" && result !== "skipped");
-  return peers.length > 0 && peers.every(({ result }) => result === "failed") ? "skipped" : "failed";
+  return peers.length > 0 && peers.every((peer) => failuresOf(peer) >= failuresOf(reg)) ? "skipped" : "failed";
 }
 
 export function sums(results: readonly CaseResult[]): { passed: number; failed: number; skipped: number } {
@@ -92,46 +127,72 @@ export function printTable(caller: Caller, results: readonly CaseResult[], runti
     console.log(`  skipped: ${[...reasons][0]}`);
     return;
   }
-  for (const { name, verdicts } of results) {
-    if (verdicts.every(({ result }) => result === "passed")) continue;
+  for (const { name, verdicts, explained } of results) {
+    if (verdicts.every(({ result, reason }) => result === "passed" && reason === "")) continue;
     console.log(`  ${name}`);
+    if (explained !== undefined) console.log(`    known: ${explained}`);
     for (const { runtime, result, reason } of verdicts)
       console.log(`    ${runtime.label.padEnd(12)} ${result}${reason === "" ? "" : `: ${reason}`}`);
   }
 }
 
-export function formatResults(results: readonly CaseResult[], runtimes: readonly Runtime[]): string {
+/** A case's cell of the table. */
+function cellOf({ result, checks, endedEarly }: Verdict): string {
+  const text =
+    checks === undefined
+      ? result
+      : `${checks.passed} / ${checks.failed.length} / ${checks.skipped}${endedEarly ? ", gave up" : ""}`;
+  return result === "failed" ? `**${text}**` : text;
+}
+
+/** The summary: cases passed, by caller. `versions` says which version of a caller it was. */
+export function formatSummary(
+  results: readonly CaseResult[],
+  runtimes: readonly Runtime[],
+  versions: ReadonlyMap<string, string>,
+): string[] {
   const callers = [...new Set(results.map(({ caller }) => caller))];
-  const header = (first: string) => [
+  const rows = callers.map((caller) => {
+    const own = results.filter((result) => result.caller === caller);
+    return [versions.get(caller) ?? caller, ...runtimes.map((runtime) => score(own, runtime))];
+  });
+  return [...header("caller", runtimes), ...rows.map((row) => `| ${row.join(" | ")} |`)];
+}
+
+function header(first: string, runtimes: readonly Runtime[]): string[] {
+  return [
     `| ${[first, ...runtimes.map(({ label }) => label)].join(" | ")} |`,
     `|---|${runtimes.map(() => "---|").join("")}`,
   ];
+}
+
+export function formatResults(
+  results: readonly CaseResult[],
+  runtimes: readonly Runtime[],
+  versions: ReadonlyMap<string, string>,
+): string {
+  const callers = [...new Set(results.map(({ caller }) => caller))];
   const parts = [
     "# What the callers see",
     "",
-    "Written by `make conformance`: each case is run with every runtime. Numbers are cases passed.",
+    "Written by `make conformance`: each case is run with every runtime. Numbers are cases passed of those that were run.",
     "",
+    ...formatSummary(results, runtimes, versions),
   ];
-  parts.push(...header("caller"));
   for (const caller of callers) {
     const own = results.filter((result) => result.caller === caller);
-    parts.push(`| ${caller} | ${runtimes.map((runtime) => score(own, runtime)).join(" | ")} |`);
-  }
-  for (const caller of callers) {
-    const own = results.filter((result) => result.caller === caller);
-    parts.push("", `## ${caller}`, "", ...header("case"));
-    for (const { name, verdicts } of own)
-      parts.push(
-        `| ${name} | ${verdicts.map(({ result }) => (result === "failed" ? "**failed**" : result)).join(" | ")} |`,
-      );
-    const remarks = own.flatMap(({ name, verdicts }) =>
-      verdicts
-        .filter(({ result }) => result !== "passed")
-        .map(
-          ({ runtime, result, reason }) =>
-            `- ${name}, ${runtime.label} ${result}: ${reason.replaceAll(/([<>*_|`])/g, "\\$1")}`,
-        ),
-    );
+    parts.push("", `## ${caller}`, "");
+    if (own.some(({ verdicts }) => verdicts.some(({ checks }) => checks !== undefined)))
+      parts.push("Each program makes many checks: passed / failed / skipped.", "");
+    parts.push(...header("case", runtimes));
+    for (const { name, verdicts } of own) parts.push(`| ${name} | ${verdicts.map(cellOf).join(" | ")} |`);
+    const literal = (text: string) => text.replaceAll(/([<>*_|`])/g, "\\$1");
+    const remarks = own.flatMap(({ name, verdicts, explained }) => [
+      ...(explained === undefined ? [] : [`- ${literal(name)}: ${explained}`]),
+      ...verdicts
+        .filter(({ result, reason }) => result !== "passed" || reason !== "")
+        .map(({ runtime, result, reason }) => `- ${literal(name)}, ${runtime.label} ${result}: ${literal(reason)}`),
+    ]);
     if (remarks.length > 0) parts.push("", ...remarks);
   }
   return `${parts.join("\n")}\n`;

@@ -3,7 +3,7 @@
  * /dev/shm. Whatever is started in it ends with it, also when this program is killed: its first process ends as its standard input closes,
  * and takes the others along.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 export interface Outcome {
@@ -11,6 +11,8 @@ export interface Outcome {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** What went wrong at the first attempt, when this is the second. */
+  readonly before?: string;
 }
 
 const SIGKILL = 9;
@@ -45,7 +47,8 @@ export class Session {
     const first = spawn(
       "unshare",
       ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", FIRST_PROCESS, "first", kind],
-      { stdio: ["pipe", "pipe", "pipe"], env: environment },
+      // In a process group of its own, so that an interrupt from the terminal leaves time to clean up.
+      { stdio: ["pipe", "pipe", "pipe"], env: environment, detached: true },
     );
     let errors = "";
     first.stderr.on("data", (data) => {
@@ -62,10 +65,11 @@ export class Session {
   /** Runs a shell script in the session. Processes that it leaves in the background must not hold its stdout. */
   run(script: string, timeoutMs: number): Promise<Outcome> {
     return new Promise((resolve) => {
-      const child = spawn("nsenter", [`--target=${this.#pid}`, "--mount", "--pid", "sh", "-c", script], {
+      const child = spawn("nsenter", this.#enter(script), {
         stdio: ["ignore", "pipe", "pipe"],
         env: this.#environment,
         cwd: "/",
+        detached: true,
       });
       let stdout = "";
       let stderr = "";
@@ -78,7 +82,7 @@ export class Session {
       let late = false;
       const timer = setTimeout(() => {
         late = true;
-        child.kill("SIGKILL");
+        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL"); // nsenter and its script
       }, timeoutMs);
       child.on("exit", (code, signal) => {
         clearTimeout(timer);
@@ -91,6 +95,20 @@ export class Session {
         }, 10);
       });
     });
+  }
+
+  /** As run, for the end of this program, when nothing can be waited for any more. Its output is lost. */
+  runNow(script: string, timeoutMs: number): void {
+    spawnSync("nsenter", this.#enter(script), {
+      stdio: "ignore",
+      env: this.#environment,
+      cwd: "/",
+      timeout: timeoutMs,
+    });
+  }
+
+  #enter(script: string): string[] {
+    return [`--target=${this.#pid}`, "--mount", "--pid", "sh", "-c", script];
   }
 
   /** Ends everything in it. */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the callers: podman, conmon, buildah, containerd and the peers crun and runc (Debian packages, as root). Docker's engine is
-# only unpacked, into build/callers/docker: its package would start a daemon. What can not be had is said, and the cases that need it are
-# skipped.
+# only unpacked, into build/callers/docker: its package would start a daemon. The validation suite runtime-tools is built. What can not be had
+# is said, and the cases that need it are skipped.
 #
 #   setup.sh [CALLER]...       without names: all
 set -eu
@@ -16,7 +16,7 @@ has() {
     command -v "$1" >/dev/null
 }
 
-[ $# -gt 0 ] || set -- podman buildah containerd docker
+[ $# -gt 0 ] || set -- podman buildah containerd docker runtime-tools
 
 [ "$(id -u)" = 0 ] || {
     say "nothing is installed: needs root"
@@ -55,3 +55,5 @@ if [ -n "$wanted" ] && [ ! -x "$docker/usr/sbin/dockerd" ]; then
     fi
     rm -rf "$docker.new" "$top/build/callers/deb"
 fi
+
+case " $* " in *" runtime-tools "*) sh "$top/conformance/runtime-tools/build.sh" || say "runtime-tools is left out" ;; esac
