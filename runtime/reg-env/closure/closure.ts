@@ -1,7 +1,6 @@
 /**
  * The files that programs need to run, each with its reason. Nothing of the root is executed; the same root and request give the same closure.
  */
-import { join } from "node:path";
 import { RegError } from "../../errors/errors.ts";
 import { type Asker, Collector } from "./collector.ts";
 import { makeCache } from "./ld-cache.ts";
@@ -13,6 +12,7 @@ import { takeOwnData } from "./rules/own-data.ts";
 import { RULES } from "./rules/rules.ts";
 import { isElf, parseScript, readHead } from "./script.ts";
 import { interpreterByName } from "./shebang.ts";
+import { commandOf, takePackage } from "./take-package.ts";
 import { tellAll } from "./tell.ts";
 import type { Closure, ClosureFile, ClosureRequest } from "./types.ts";
 
@@ -35,12 +35,14 @@ export function computeClosure(request: ClosureRequest): Closure {
       as: traced.how === "executed" ? "program" : "data",
     });
   }
-  for (const name of request.packages ?? []) takePackage(name, collector);
+  const packaged = (request.packages ?? []).flatMap((name) => takePackage(name, collector));
   for (const name of request.presets ?? []) takePreset(name, collector);
   for (const pattern of request.include ?? [])
     if (!collector.addPattern(absolute(pattern), { rule: "include", text: `--include ${pattern}` }))
       collector.faults.push(`--include ${pattern} matches nothing in the root`);
+  collector.settle();
   for (const command of commands) if (command !== undefined) takeOwnData(command.program, command.asked, collector);
+  for (const program of packaged) takeOwnData(program, program, collector);
   takeBase(collector);
   collector.settle();
   takeMergedFolders(collector);
@@ -56,7 +58,7 @@ export function computeClosure(request: ClosureRequest): Closure {
     const owner = ownerOf(path, collector);
     files.set(path, owner === undefined ? file : { ...file, package: owner });
   }
-  const command = commands[0]?.command;
+  const command = commands[0]?.command ?? commandOf(packaged, request.packages ?? []);
   return {
     root: collector.root.prefix === "" ? "/" : collector.root.prefix,
     files,
@@ -134,21 +136,4 @@ function takeProgram(name: string, collector: Collector): Command | undefined {
     strict: true,
   });
   return { program: found.path, asked: path, command: [runner, path] };
-}
-
-function takePackage(name: string, collector: Collector): void {
-  const paths = collector.packages.filesOf(name);
-  if (paths === undefined) {
-    collector.faults.push(
-      collector.packages.isEmpty
-        ? `the root has no package database, so no package ${name}`
-        : `the package ${name} is not installed in the root`,
-    );
-    return;
-  }
-  for (const path of paths) {
-    // The folders of packages are mostly everybody's; a package's own are there for its files.
-    if (collector.root.isDirectory(path) && paths.some((other) => other.startsWith(`${path}/`))) continue;
-    collector.add(join("/", path), { rule: "package", text: `a file of the package ${name}` });
-  }
 }

@@ -59,6 +59,7 @@ export class Collector {
   readonly files = new Map<string, ClosureFile>();
   readonly generated = new Map<string, GeneratedFile>();
   readonly warnings = new Set<string>();
+  readonly lateWarnings: (() => string | undefined)[] = [];
   /** What makes the closure impossible: all of it is told at once. */
   readonly faults: string[] = [];
   /** Libraries in folders that the loader does not search by itself. */
@@ -174,6 +175,11 @@ export class Collector {
       const found = this.root.resolve(path);
       return found?.stats.isFile() === true && (found.stats.mode & 0o111) !== 0;
     });
+  }
+
+  /** A warning that is made when all files are known; undefined for none. */
+  warnLater(make: () => string | undefined): void {
+    this.lateWarnings.push(make);
   }
 
   /** Done when everything that is waiting now has been looked at. */

@@ -30,6 +30,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     take: [
       "/usr/lib/locale",
       "/etc/locale.alias",
+      "/usr/share/locale/locale.alias",
       "/etc/default/locale",
       "/usr/share/i18n/locales/C",
       "/usr/lib/*/gconv",

@@ -9,6 +9,10 @@ import { stringsOf } from "./strings.ts";
 const MOST_NAMES = 12;
 
 export function tellAll(collector: Collector): void {
+  for (const make of collector.lateWarnings) {
+    const warning = make();
+    if (warning !== undefined) collector.warnings.add(warning);
+  }
   tellPrivileges(collector);
   tellCommands(collector);
   tellShells(collector);

@@ -35,7 +35,7 @@ export class MuslSearch implements Search {
     const result = (path: string, via: string): Found => ({ path, via, variants: [], byCache: false });
     if (name.includes("/")) return usable(name) ? result(name, "named by its path") : undefined;
     for (let asker: LoadedObject | undefined = requester; asker !== undefined; asker = asker.loader) {
-      const origin = dirname(asker.path);
+      const origin = dirname(asker.loader === undefined ? asker.path : asker.found);
       for (const folder of (asker.elf.runpath ?? asker.elf.rpath ?? "").split(":")) {
         const path = `${folder.replaceAll(/\$(\{ORIGIN\}|ORIGIN)/g, origin)}/${name}`;
         if (path.startsWith("/") && folder !== "" && usable(path)) return result(path, `by the RPATH of ${asker.path}`);

@@ -8,6 +8,7 @@ import type { Package } from "../types.ts";
 export class Apk {
   readonly #files = new Map<string, string[]>();
   readonly #packages = new Map<string, Package>();
+  readonly #dependencies = new Map<string, string[]>();
   readonly #owners = new Map<string, Package>();
 
   constructor(root: Root) {
@@ -23,6 +24,11 @@ export class Apk {
         else if (line.startsWith("R:")) files.push(`/${folder === "" ? "" : `${folder}/`}${line.slice(2)}`);
       }
       this.#packages.set(name, { name, version });
+      const depends = field("D")?.split(" ") ?? [];
+      this.#dependencies.set(
+        name,
+        depends.map((each) => each.replace(/[<>=~].*/, "")),
+      );
       this.#files.set(name, files);
       for (const path of files) this.#owners.set(root.locate(path)?.path ?? path, { name, version });
     }
@@ -42,6 +48,11 @@ export class Apk {
 
   ownerOf(path: string): Package | undefined {
     return this.#owners.get(path);
+  }
+
+  /** Alpine's depend on names of libraries: those are found by what needs them. */
+  dependenciesOf(name: string): string[] {
+    return (this.#dependencies.get(name) ?? []).filter((each) => this.#packages.has(each));
   }
 
   filesOf(name: string): string[] | undefined {

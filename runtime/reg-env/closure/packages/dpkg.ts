@@ -12,13 +12,15 @@ export class Dpkg {
   readonly #root: Root;
   /** By name without architecture; several where architectures share a machine. */
   readonly #packages = new Map<string, { package: Package; list: string }[]>();
+  readonly #depends = new Map<string, string>();
   readonly #aliases = new Map<string, string>();
   #owners: Map<string, Package> | undefined;
 
   constructor(root: Root) {
     this.#root = root;
     const lists = new Set(root.list(`${DATABASE}/info`).filter((name) => name.endsWith(".list")));
-    for (const { name, version, architecture } of installed(root)) {
+    for (const { name, version, architecture, depends } of installed(root)) {
+      this.#depends.set(name, depends);
       const list = [`${name}:${architecture}.list`, `${name}.list`].find((each) => lists.has(each));
       if (list === undefined) continue;
       const entries = this.#packages.get(name) ?? [];
@@ -49,6 +51,14 @@ export class Dpkg {
   ownerOf(path: string): Package | undefined {
     this.#owners ??= this.#readOwners();
     return this.#owners.get(path);
+  }
+
+  dependenciesOf(name: string): string[] {
+    const groups = this.#depends.get(name.replace(/:.*/, ""))?.split(",") ?? [];
+    return groups.flatMap((group) => {
+      const names = group.split("|").map((each) => each.trim().replace(/[\s:(].*$/s, ""));
+      return names.filter((each) => this.#packages.has(each)).slice(0, 1);
+    });
   }
 
   /** Every path of an installed package, folders too, as they are on the disk; undefined when it is not installed. */
@@ -98,21 +108,28 @@ export class Dpkg {
   }
 }
 
+interface Status {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  readonly depends: string;
+}
+
 /** Packages whose files are unpacked, from the status file's paragraphs; images without a package manager have a file each. */
-function installed(root: Root): { name: string; version: string; architecture: string }[] {
+function installed(root: Root): Status[] {
   const single = root.list(`${DATABASE}/status.d`).filter((name) => !name.includes("."));
   const texts = [
     root.readText(`${DATABASE}/status`),
     ...single.map((name) => root.readText(`${DATABASE}/status.d/${name}`)),
   ];
-  const found: { name: string; version: string; architecture: string }[] = [];
+  const found: Status[] = [];
   for (const paragraph of texts.flatMap((text) => text?.split(/\n\n+/) ?? [])) {
     const field = (name: string) => new RegExp(`^${name}: *(.*)$`, "m").exec(paragraph)?.[1];
     const name = field("Package");
     const version = field("Version");
     const state = field("Status")?.split(" ")[2];
     if (name === undefined || version === undefined || state === "not-installed" || state === "config-files") continue;
-    found.push({ name, version, architecture: field("Architecture") ?? "all" });
+    found.push({ name, version, architecture: field("Architecture") ?? "all", depends: field("Depends") ?? "" });
   }
   return found;
 }

@@ -80,6 +80,44 @@ packages("a whole package", () =>
   }),
 );
 
+packages("of a package's dependencies those that no header names, and no manuals", () => {
+  const status = (name: string, depends: string) =>
+    `Package: ${name}\nStatus: install ok installed\nArchitecture: all\nVersion: 1\nDepends: ${depends}\n\n`;
+  const names = ["web", "web-common", "libc6", "python3-x", "other"];
+  const entries: Record<string, RootEntry> = {
+    "var/lib/dpkg/status":
+      status("web", "libc6 (>= 2.3), none | web-common (= 1), python3-x:any, other") +
+      names
+        .slice(1)
+        .map((name) => status(name, ""))
+        .join(""),
+    "usr/bin/web": { text: "#!/usr/bin/web\n", mode: 0o755 },
+    "usr/share/man/man1/web.1": "",
+    "usr/share/doc/web/changelog": "",
+    "usr/share/doc/web/copyright": "",
+    "etc/web/site.conf": "",
+    "var/lib/dpkg/info/web.list":
+      "/.\n/usr\n/usr/bin\n/usr/bin/web\n/usr/share/man/man1/web.1\n/usr/share/doc/web/changelog\n/usr/share/doc/web/copyright\n",
+  };
+  for (const name of names.slice(1)) {
+    entries[`var/lib/dpkg/info/${name}.list`] = `/.\n/opt/${name}\n`;
+    entries[`opt/${name}`] = "";
+  }
+  inRoot(entries, (_, root) => {
+    const { files, command } = computeClosure({ root, programs: [], packages: ["web"] });
+    const paths = [...files.keys()].filter((path) => !["/etc", "/usr/bin"].includes(path));
+    assert.equal(paths, [
+      "/etc/web",
+      "/etc/web/site.conf",
+      "/opt/python3-x",
+      "/opt/web-common",
+      "/usr/bin/web",
+      "/usr/share/doc/web/copyright",
+    ]);
+    assert.equal(command, ["/usr/bin/web"]);
+  });
+});
+
 packages("apk", () =>
   inRoot(
     {

@@ -9,6 +9,8 @@ export interface Packages {
   names(): string[];
   find(name: string): Package | undefined;
   ownerOf(path: string): Package | undefined;
+  /** Installed packages that it depends on, of alternatives the first. */
+  dependenciesOf(name: string): string[];
   filesOf(name: string): string[] | undefined;
 }
 

@@ -26,13 +26,13 @@ export const git: Rule = {
         const head = readHead(collector.root.hostPath(target.path));
         const script = isElf(head) ? undefined : parseScript(head);
         if (script === undefined || isShell(script.program ?? script.interpreter)) return true;
-        leftOut.push(basename(file));
+        leftOut.push(file);
         return false;
       });
     // The samples of hooks in it do nothing until they are renamed, and one is in Perl.
     const templates = { ...asker, text: `${path} makes repositories from it`, as: "data" } as const;
     collector.addTree("/usr/share/git-core/templates", templates, (file) => !file.endsWith(".sample"));
-    for (const file of ["/etc/gitconfig"]) collector.add(file, { ...asker, text: `${path} reads its configuration` });
+    collector.add("/etc/gitconfig", { ...asker, text: `${path} reads its configuration` });
     for (const name of ["sh", ...CALLED]) {
       const program = collector.findProgram(name);
       const text =
@@ -41,9 +41,10 @@ export const git: Rule = {
           : `commands of ${path} that are shell scripts call it`;
       if (program !== undefined) collector.add(program, { ...asker, text, as: "program" });
     }
-    if (leftOut.length > 0)
-      collector.warnings.add(
-        `${path}: without its commands that need another language: ${leftOut.join(" ")} (--include them to have them)`,
-      );
+    collector.warnLater(() => {
+      const absent = leftOut.filter((file) => !collector.files.has(file)).map((file) => basename(file));
+      if (absent.length === 0) return undefined;
+      return `${path}: without its commands that need another language: ${absent.join(" ")} (--include them to have them)`;
+    });
   },
 };

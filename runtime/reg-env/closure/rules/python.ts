@@ -43,6 +43,10 @@ export const python: Rule = {
       `/usr/local/lib/python${version}/dist-packages`,
     ];
     for (const folder of more) if (folder !== own) collector.addTree(folder, asker, accept);
+    collector.add("/etc/mime.types", {
+      ...asker,
+      text: `${path} tells the media types of files by it (module mimetypes)`,
+    });
     const environment = dirname(dirname(asked));
     if (root.isFile(join(environment, "pyvenv.cfg")))
       collector.addTree(environment, { ...asker, text: `part of the virtual environment of ${asked}` });
