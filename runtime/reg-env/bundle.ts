@@ -22,7 +22,11 @@ export function writeBundle(store: Store, manifest: Manifest, directory: string)
     // Backwards: a directory gets its mode when everything is in it.
     for (const entry of entries.toReversed())
       if (entry.type === "directory") fs.chmodSync(`${root}/${entry.path}`, entry.mode);
-    const config = makeConfig({ command: manifest.command, terminal: false, readonlyRoot: false, hostNetwork: false });
+    const config = {
+      ...makeConfig({ command: manifest.command, terminal: false, readonlyRoot: false, hostNetwork: false }),
+      // crun 1.8 refuses newer ones, and there is nothing of them in it.
+      ociVersion: "1.0.2",
+    };
     fs.writeFileSync(`${directory}/config.json`, `${JSON.stringify(config, undefined, 2)}\n`);
   });
 }
