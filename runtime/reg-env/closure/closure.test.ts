@@ -67,6 +67,26 @@ const cases: readonly (readonly [
     { programs: ["p"] },
     ["/usr/bin/p", `/${LIB}/glibc-hwcaps/x86-64-v3/liba.so.1`, `/${LIB}/liba.so.1`, `/${LIB}/libv3.so`],
   ],
+  [
+    "libraries of LD_LIBRARY_PATH before those of a RUNPATH",
+    {
+      "usr/bin/p": dynamicProgram({ needed: ["liba.so.1"], runpath: "/opt/one" }),
+      "opt/one/liba.so.1": library("liba.so.1"),
+      "opt/two/liba.so.1": library("liba.so.1"),
+    },
+    { programs: ["p"], libraryPath: "/opt/none:/opt/two" },
+    ["/opt/two/liba.so.1", "/usr/bin/p"],
+  ],
+  [
+    "what a library opens, by that library's RUNPATH",
+    {
+      "usr/bin/p": dynamicProgram({ needed: ["liba.so.1"] }),
+      [`${LIB}/liba.so.1`]: library("liba.so.1", { runpath: "/opt/plugins", notes: ['[{"soname":["libp.so.1"]}]'] }),
+      "opt/plugins/libp.so.1": library("libp.so.1"),
+    },
+    { programs: ["p"] },
+    ["/opt/plugins/libp.so.1", "/usr/bin/p", `/${LIB}/liba.so.1`],
+  ],
   ["a static program is alone", { "usr/bin/p": { elf: { static: true } } }, { programs: ["/bin/p"] }, ["/usr/bin/p"]],
   [
     "a script, env, and what env looks up",
@@ -424,6 +444,12 @@ const faults: readonly (readonly [
     { "usr/bin/s": "#!/bin/none\n" },
     { programs: ["s"] },
     /\/usr\/bin\/s begins with #!\/bin\/none, which is not there/,
+  ],
+  [
+    "a script with the line ends of Windows",
+    { "usr/bin/s": "#!/bin/sh\r\n", "usr/bin/sh": dynamicProgram() },
+    { programs: ["s"] },
+    /begins with #!\/bin\/sh and a carriage return/,
   ],
   [
     "a program that env does not find",

@@ -77,7 +77,10 @@ export class Collector {
 
   constructor(request: ClosureRequest, rules: readonly Rule[]) {
     this.root = new Root(request.root);
-    this.linker = new Linker(new ElfReader(this.root));
+    this.linker = new Linker(
+      new ElfReader(this.root),
+      request.libraryPath === undefined ? {} : { libraryPath: request.libraryPath },
+    );
     this.packages = readPackages(this.root);
     this.#rules = rules;
     // A path without wildcards leaves out all that is below it.
@@ -158,7 +161,9 @@ export class Collector {
 
   /** The library that the process gets by dlopen(3) of that name, if there is one. */
   addLibrary(name: string, asker: Asker & { readonly process: Process }): boolean {
-    const found = this.linker.find(asker.process, name);
+    // Who opens it may have a RUNPATH of its own.
+    const requester = asker.process.objects.find(({ path }) => path === asker.from);
+    const found = this.linker.find(asker.process, name, requester);
     if (found === undefined) return false;
     for (const path of [found.path, ...found.variants]) this.add(path, { ...asker, as: "module" });
     return true;

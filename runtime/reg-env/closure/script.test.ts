@@ -16,6 +16,7 @@ const heads: readonly (readonly [head: string, expected: Script | undefined])[] 
   // Without -S env looks for a program of that whole name, as the kernel does not split.
   ["#!/usr/bin/env python3 -u\n", { interpreter: "/usr/bin/env", program: "python3 -u" }],
   ["#!/usr/bin/env\n", { interpreter: "/usr/bin/env" }],
+  ["#!/bin/sh\r\n", { interpreter: "/bin/sh\r" }],
   ["#!\n", undefined],
   ["#\n", undefined],
   ["text", undefined],

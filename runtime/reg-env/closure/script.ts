@@ -34,7 +34,7 @@ export function isElf(head: Buffer): boolean {
 export function parseScript(head: Buffer): Script | undefined {
   if (head.toString("latin1", 0, 2) !== "#!") return undefined;
   const [line = ""] = head.toString("utf8", 2).split(/[\n\0]/);
-  const found = /^[ \t]*(\S+)[ \t]*(.*?)[ \t\r]*$/.exec(line);
+  const found = /^[ \t]*([^ \t]+)[ \t]*(.*?)[ \t]*$/.exec(line);
   const interpreter = found?.[1];
   if (interpreter === undefined) return undefined;
   // The kernel hands all that follows over as one argument.

@@ -17,7 +17,7 @@ export function takeScript(collector: Collector, path: string, script: Script, a
     return {};
   };
   const first = collector.add(script.interpreter, because(`${path} begins with #!${script.interpreter}`));
-  if (first === undefined) return lack(`${path} begins with #!${script.interpreter}, which is not there`);
+  if (first === undefined) return lack(`${path} begins with #!${plain(script.interpreter)}, which is not there`);
   let interpreter = first.path;
   if (script.program !== undefined) {
     const found = collector.findProgram(script.program);
@@ -25,12 +25,17 @@ export function takeScript(collector: Collector, path: string, script: Script, a
       found === undefined
         ? undefined
         : collector.add(found, because(`${path} is run by ${script.program}, which env looks up in PATH`));
-    if (added === undefined) return lack(`${path} is run by ${script.program}, which is not in the PATH of the root`);
+    if (added === undefined)
+      return lack(`${path} is run by ${plain(script.program)}, which is not in the PATH of the root`);
     interpreter = added.path;
   }
   const named = script.program ?? script.interpreter;
   if (isShell(named)) collector.shellScripts.set(path, collector.root.readText(path) ?? "");
   return { interpreter };
+}
+
+function plain(name: string): string {
+  return name.endsWith("\r") ? `${name.slice(0, -1)} and a carriage return (its lines end as those of Windows)` : name;
 }
 
 /** The program for a file that is no ELF file and has no `#!`, by its name. */

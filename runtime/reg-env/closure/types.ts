@@ -13,6 +13,8 @@ export interface ClosureRequest {
   readonly include?: readonly string[];
   /** Paths or globs of what is left out, whoever asks for it. */
   readonly exclude?: readonly string[];
+  /** LD_LIBRARY_PATH, as the programs will have it. */
+  readonly libraryPath?: string;
   /** What a run of the program touched. */
   readonly traced?: readonly TracedFile[];
 }

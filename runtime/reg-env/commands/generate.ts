@@ -81,6 +81,7 @@ export const command: CommandModule<object, GenerateArguments> = {
         presets: argv.preset,
         include: argv.include,
         exclude: argv.exclude,
+        ...libraryPathOf(argv.env),
         traced,
       }),
     );
@@ -99,6 +100,11 @@ export const command: CommandModule<object, GenerateArguments> = {
     print(`bundle in ${argv.bundle}`);
   },
 };
+
+function libraryPathOf(env: readonly string[]): { libraryPath?: string } {
+  const libraryPath = env.findLast((each) => each.startsWith("LD_LIBRARY_PATH="))?.replace(/^[^=]*=/, "");
+  return libraryPath === undefined ? {} : { libraryPath };
+}
 
 /** The commands to trace: an empty value stands for the one behind "--". */
 function traceLines(trace: GenerateArguments["trace"], args: readonly string[]): (readonly string[])[] {

@@ -13,7 +13,9 @@ const CACHE = "/etc/ld.so.cache";
 const LEGACY_FOLDERS = ["tls", "haswell", "xeon_phi", "avx512_1", "x86_64"];
 const FIRST_WITHOUT_LEGACY = 37;
 
-export interface GlibcOptions {
+export interface SearchOptions {
+  /** LD_LIBRARY_PATH, as the program will have it. */
+  readonly libraryPath?: string;
   /** glibc-hwcaps levels that are preferred to the plain library, best first. None: the plain one, with all others as variants. */
   readonly levels?: readonly string[];
 }
@@ -24,15 +26,17 @@ export class GlibcSearch implements Search {
   readonly version?: string;
   readonly #elfs: ElfReader;
   readonly #levels: readonly string[];
+  readonly #libraryPath: string | undefined;
   readonly #lib: string;
   readonly #names: ReadonlySet<string>;
   readonly #cache: ReadonlyMap<string, readonly CacheEntry[]>;
   readonly #confFolders: readonly string[];
   readonly #folders = new Map<string, Folder>();
 
-  constructor(elfs: ElfReader, interpreter: string, like: Elf, options: GlibcOptions = {}) {
+  constructor(elfs: ElfReader, interpreter: string, like: Elf, options: SearchOptions = {}) {
     this.#elfs = elfs;
     this.#levels = options.levels ?? [];
+    this.#libraryPath = options.libraryPath;
     const { root } = elfs;
     const code = root.readBytes(interpreter) ?? Buffer.alloc(0);
     this.defaultFolders = defaultFoldersOf(code, like);
@@ -61,6 +65,7 @@ export class GlibcSearch implements Search {
     }
     return (
       this.#findByRpath(name, requester, program) ??
+      this.#findInPath(name, program, program, this.#libraryPath?.replaceAll(";", ":"), "LD_LIBRARY_PATH") ??
       this.#findInPath(name, requester, program, requester.elf.runpath, "RUNPATH") ??
       this.#findByCache(name, requester, program) ??
       (requester.elf.noDefaultLibraries

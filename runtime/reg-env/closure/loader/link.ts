@@ -3,7 +3,7 @@
  * Nothing of the root is executed.
  */
 import { describeElf, type Elf } from "../elf/elf.ts";
-import { type GlibcOptions, GlibcSearch } from "./glibc.ts";
+import { GlibcSearch, type SearchOptions } from "./glibc.ts";
 import { MuslSearch } from "./musl.ts";
 import type { ElfReader, Found, LoadedObject, Search } from "./objects.ts";
 
@@ -25,10 +25,10 @@ export interface Process {
 
 export class Linker {
   readonly elfs: ElfReader;
-  readonly #options: GlibcOptions;
+  readonly #options: SearchOptions;
   readonly #searches = new Map<string, Search>();
 
-  constructor(elfs: ElfReader, options: GlibcOptions = {}) {
+  constructor(elfs: ElfReader, options: SearchOptions = {}) {
     this.elfs = elfs;
     this.#options = options;
   }
@@ -131,7 +131,7 @@ export class Linker {
     let search = this.#searches.get(key);
     if (search === undefined) {
       search = interpreter.includes("ld-musl-")
-        ? new MuslSearch(this.elfs, interpreter)
+        ? new MuslSearch(this.elfs, interpreter, this.#options.libraryPath)
         : new GlibcSearch(this.elfs, interpreter, elf, this.#options);
       this.#searches.set(key, search);
     }

@@ -14,8 +14,10 @@ export class MuslSearch implements Search {
   readonly #elfs: ElfReader;
   readonly #loader: string;
   readonly #confFile: string;
+  readonly #libraryPath: readonly string[];
 
-  constructor(elfs: ElfReader, interpreter: string) {
+  constructor(elfs: ElfReader, interpreter: string, libraryPath?: string) {
+    this.#libraryPath = libraryPath?.split(":").filter((folder) => folder.startsWith("/")) ?? [];
     this.#elfs = elfs;
     this.#loader = interpreter;
     const architecture = /^ld-musl-(.+)\.so/.exec(basename(interpreter))?.[1] ?? "";
@@ -34,6 +36,8 @@ export class MuslSearch implements Search {
     const usable = (path: string) => this.#elfs.library(path, program.elf) !== undefined;
     const result = (path: string, via: string): Found => ({ path, via, variants: [], byCache: false });
     if (name.includes("/")) return usable(name) ? result(name, "named by its path") : undefined;
+    const first = this.#libraryPath.find((each) => usable(`${each}/${name}`));
+    if (first !== undefined) return result(`${first}/${name}`, "by LD_LIBRARY_PATH");
     for (let asker: LoadedObject | undefined = requester; asker !== undefined; asker = asker.loader) {
       const origin = dirname(asker.loader === undefined ? asker.path : asker.found);
       for (const folder of (asker.elf.runpath ?? asker.elf.rpath ?? "").split(":")) {

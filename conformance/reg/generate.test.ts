@@ -1,0 +1,114 @@
+/** `reg-env generate`: what it takes on the command line, what it says, and what is in the environment then. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { makeRootfs } from "../fixtures/bundle.ts";
+import { type Fixture, withFixture } from "../fixtures/fixture.ts";
+import { dynamicProgram, glibcRoot, withRoot } from "../fixtures/root.ts";
+import { TOP } from "../paths.ts";
+import { mounting, needs, program, root } from "../testing.ts";
+
+const generate = suite("reg-env generate");
+const test = needs(generate, root, program("busybox"));
+
+const REG_ENV = join(TOP, "dist/runtime/reg-env/main.js");
+
+function regEnv(fixture: Fixture, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const [command = "", ...rest] = args;
+  const line = [REG_ENV, command, "--store", fixture.path("store"), ...rest];
+  return spawnSync(process.execPath, line, { encoding: "utf8", env: { ...process.env, ...env } });
+}
+
+function busyboxRoot(fixture: Fixture): string {
+  const path = fixture.path("root");
+  makeRootfs(path);
+  for (const name of ["one", "two", "three"]) writeFileSync(join(path, "etc", name), name);
+  mkdirSync(join(path, "srv/app"), { recursive: true });
+  writeFileSync(join(path, "srv/app/page"), "page");
+  return path;
+}
+
+const treeOf = (fixture: Fixture, name: string) => fixture.path(`store/default/environments/${name}/tree`);
+
+needs(
+  generate,
+  root,
+  mounting,
+  program("busybox"),
+  program("strace"),
+)("traced runs are merged, and leave the root as it was", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    const traces = ["--trace", "cat /etc/one", "--trace", "sh -c 'cat /etc/two; echo x >/etc/made'"];
+    const { status, stderr } = regEnv(fixture, ["generate", "app@1", "--root", path, "--program", "sh", ...traces]);
+    assert.is(status, 0, stderr);
+    const has = (file: string) => existsSync(join(treeOf(fixture, "app@1"), file));
+    assert.equal(["bin/sh", "etc/one", "etc/two", "etc/three", "etc/made"].map(has), [true, true, true, false, false]);
+    assert.not(existsSync(join(path, "etc/made")));
+    const { stdout } = regEnv(fixture, ["explain", "app@1", "/etc/two"]);
+    assert.match(stdout, /\/etc\/two .*app-files@1.*\n {2}trace: a traced run opened it/);
+  }),
+);
+
+test("programs, folders and globs, and what is left out", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    const asked = ["--program", "sh", "--include", "/srv/app", "--include", "/etc/t*", "--exclude", "/etc/two"];
+    const { status, stderr, stdout } = regEnv(fixture, [
+      "generate",
+      "app@1",
+      "--root",
+      path,
+      ...asked,
+      "--",
+      "cat",
+      "/etc/three",
+    ]);
+    assert.is(status, 0, stderr);
+    assert.match(stdout, /^app@1: \d+ units/);
+    const has = (file: string) => existsSync(join(treeOf(fixture, "app@1"), file));
+    assert.equal(["srv/app/page", "etc/three", "etc/two", "etc/one"].map(has), [true, true, false, false]);
+  }));
+
+test("what is missing is said at once, with who needs it, and nothing is made", () =>
+  withFixture((fixture) =>
+    withRoot(
+      {
+        ...glibcRoot(),
+        "usr/bin/p": dynamicProgram({ needed: ["libgone.so.1"] }),
+        "usr/bin/s": "#!/usr/bin/env none\n",
+        "usr/bin/env": dynamicProgram(),
+      },
+      (path) => {
+        const { status, stderr } = regEnv(fixture, [
+          "generate",
+          "app@1",
+          "--root",
+          path,
+          "--program",
+          "p",
+          "--program",
+          "s",
+        ]);
+        assert.is(status, 1);
+        assert.match(stderr, /reg-env: in .*: 2 things are missing/);
+        assert.match(stderr, /\/usr\/bin\/p needs libgone\.so\.1, which is not there/);
+        assert.match(stderr, /\/usr\/bin\/s is run by none, which is not in the PATH of the root/);
+        assert.match(stderr, /hint: /);
+        assert.not(existsSync(treeOf(fixture, "app@1")));
+      },
+    ),
+  ));
+
+test("without strace, it says what to install", () =>
+  withFixture((fixture) => {
+    const { status, stderr } = regEnv(fixture, ["generate", "app@1", "--trace", "--", "true"], {
+      PATH: fixture.folder,
+    });
+    assert.is(status, 1);
+    assert.match(stderr, /trace: can not run strace.*\n?hint: install Debian's package strace/);
+  }));
+
+generate.run();
