@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import type { Collector } from "../collector.ts";
 
 /** Languages and shells have rules of their own. */
-const OTHERS = /^(python|perl|node|nodejs|git|sh|bash|dash|ruby|java)[\d.]*$/;
+const OTHERS = /^(python|perl|node|nodejs|git|sh|bash|dash|ruby|java|php|lua|tclsh|emacs)[\d.]*$/;
 
 export function takeOwnData(program: string, asked: string, collector: Collector): void {
   const owner = collector.packages.ownerOf(program)?.name ?? "";

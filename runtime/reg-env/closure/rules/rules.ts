@@ -3,10 +3,21 @@ import type { Rule } from "../collector.ts";
 import { dataRules } from "./data.ts";
 import { dlopen } from "./dlopen.ts";
 import { git } from "./git.ts";
+import { languages } from "./languages.ts";
 import { nameService } from "./name-service.ts";
 import { node } from "./node.ts";
 import { nodeModules } from "./node-modules.ts";
 import { perl } from "./perl.ts";
 import { python } from "./python.ts";
 
-export const RULES: readonly Rule[] = [...dataRules, nameService, dlopen, python, node, nodeModules, perl, git];
+export const RULES: readonly Rule[] = [
+  ...dataRules,
+  nameService,
+  dlopen,
+  python,
+  node,
+  nodeModules,
+  perl,
+  git,
+  languages,
+];
