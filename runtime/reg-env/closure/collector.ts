@@ -3,9 +3,9 @@
  * bring what no header names. A file keeps the first reason it got; all is done in the order of asking, so the outcome is always the same.
  */
 import type { Stats } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Elf } from "./elf/elf.ts";
-import { globToRegExp, hasWildcard } from "./glob.ts";
+import { expandBraces, globToRegExp, hasWildcard } from "./glob.ts";
 import { Linker, type Process } from "./loader/link.ts";
 import { ElfReader, type LoadedObject } from "./loader/objects.ts";
 import { type Packages, readPackages } from "./packages/packages.ts";
@@ -71,6 +71,7 @@ export class Collector {
   readonly #rules: readonly Rule[];
   readonly #excluded: readonly RegExp[];
   readonly #queue: { resolved: Resolved; asked: string; asker: Asker }[] = [];
+  readonly #globs = new Map<string, readonly string[]>();
   readonly #deferred: (() => void)[] = [];
   readonly #inspected = new Set<string>();
   readonly #seen = new Set<string>();
@@ -119,7 +120,7 @@ export class Collector {
     const top = this.add(path, asker);
     if (top?.stats.isDirectory() !== true) return;
     const folders = [top.path];
-    for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
+    for (const folder of folders)
       for (const name of this.root.list(folder)) {
         const own = this.root.locate(join(folder, name));
         if (own === undefined || !accept(own.path, own.stats) || this.#isExcluded(own.path)) continue;
@@ -141,22 +142,41 @@ export class Collector {
   }
 
   /** Paths that match, sorted. */
-  glob(pattern: string): string[] {
-    const start = dirname(pattern.replace(/[*?[{].*$/s, "x"));
-    const isDeep = pattern.includes("**");
-    const depth = pattern.split("/").length;
+  glob(pattern: string): readonly string[] {
+    let found = this.#globs.get(pattern);
+    if (found === undefined) {
+      const paths = expandBraces(pattern).flatMap((choice) => this.#match(["/"], choice.split("/").slice(1)));
+      found = [...new Set(paths)].sort();
+      this.#globs.set(pattern, found);
+    }
+    return found;
+  }
+
+  /** A name of the pattern after the other, so that only folders that match are read; from `**` on all below. */
+  #match(folders: readonly string[], [name, ...rest]: readonly string[]): string[] {
+    if (name === undefined) return [...folders];
+    if (name.includes("**")) return folders.flatMap((folder) => this.#matchDeep(folder, [name, ...rest].join("/")));
+    const matcher = globToRegExp(name);
+    const next = folders.flatMap((folder) => {
+      const names = hasWildcard(name) ? this.root.list(folder).filter((each) => matcher.test(each)) : [name];
+      return names.map((each) => join(folder, each)).filter((path) => this.root.locate(path) !== undefined);
+    });
+    return this.#match(next, rest);
+  }
+
+  #matchDeep(top: string, pattern: string): string[] {
     const matcher = globToRegExp(pattern);
+    const start = top === "/" ? "" : top;
     const found: string[] = [];
-    const folders = [start];
-    for (let folder = folders.shift(); folder !== undefined; folder = folders.shift())
+    const folders = [top];
+    for (const folder of folders)
       for (const name of this.root.list(folder)) {
         const path = join(folder, name);
         if (VOLATILE.test(path)) continue;
-        if (matcher.test(path)) found.push(path);
-        if ((isDeep || path.split("/").length < depth) && this.root.locate(path)?.stats.isDirectory() === true)
-          folders.push(path);
+        if (matcher.test(path.slice(start.length + 1))) found.push(path);
+        if (this.root.locate(path)?.stats.isDirectory() === true) folders.push(path);
       }
-    return found.sort();
+    return found;
   }
 
   /** The library that the process gets by dlopen(3) of that name, if there is one. */
@@ -195,8 +215,9 @@ export class Collector {
   /** Looks at what came in, and at what that brings, until nothing is new. */
   settle(): void {
     do {
-      for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
-        this.#inspect(next.resolved, next.asked, next.asker);
+      // It grows meanwhile; shift() of a long array is slow.
+      for (const { resolved, asked, asker } of this.#queue) this.#inspect(resolved, asked, asker);
+      this.#queue.length = 0;
       this.#deferred.shift()?.();
     } while (this.#queue.length > 0 || this.#deferred.length > 0);
   }

@@ -26,6 +26,7 @@ const MOST_LINKS = 40;
 export class Root {
   /** Absolute path on this machine; "" for the machine's own root, so that `path + "/etc"` is right. */
   readonly prefix: string;
+  readonly #lists = new Map<string, readonly string[]>();
   readonly #entries = new Map<string, { stats: Stats; target?: string } | null>();
 
   constructor(path: string) {
@@ -112,10 +113,15 @@ export class Root {
   }
 
   /** Names in a folder, sorted by bytes; none when it is not a folder. */
-  list(path: string): string[] {
+  list(path: string): readonly string[] {
     const found = this.resolve(path);
     if (found?.stats.isDirectory() !== true) return [];
-    return readdirSync(this.hostPath(found.path)).sort(byBytes);
+    let names = this.#lists.get(found.path);
+    if (names === undefined) {
+      names = readdirSync(this.hostPath(found.path)).sort(byBytes);
+      this.#lists.set(found.path, names);
+    }
+    return names;
   }
 
   #assertInside(path: string, target: string): void {
