@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test lint format peers debian bench conformance demo man install clean
+.PHONY: bench-callers help setup build schemas tools test lint format peers debian bench conformance demo man install clean
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -57,6 +57,11 @@ conformance: build ## run podman, buildah, containerd, docker and the OCI suite 
 	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh $(CALLERS)
 	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
+
+bench-callers: build tools ## measure podman run, ctr run and docker run with reg, crun and runc; ROUNDS=15 UPDATE=1
+	@sh conformance/peers.sh
+	@sh conformance/callers/setup.sh podman containerd docker
+	@node dist/conformance/callers/bench.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(UPDATE),--write)
 
 demo: ## from nothing to a container: set up, build, run, clean up
 	@sh conformance/demo.sh

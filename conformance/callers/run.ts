@@ -8,18 +8,14 @@
  * and is skipped.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { removeCgroups, removeIdleCgroups } from "../fixtures/cgroups.ts";
-import { REG, TOP } from "../paths.ts";
-import { findPeers, newestPeer } from "../peers.ts";
+import { TOP } from "../paths.ts";
 import { buildah } from "./buildah.ts";
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import { containerd } from "./containerd.ts";
 import { docker } from "./docker.ts";
-import { type Image, makeImage } from "./image.ts";
 import { podman } from "./podman.ts";
 import {
   type CaseResult,
@@ -32,29 +28,19 @@ import {
   sums,
 } from "./results.ts";
 import { runtimeTools } from "./runtime-tools.ts";
-import { type Outcome, Session } from "./session.ts";
+import type { Outcome, Session } from "./session.ts";
+import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
 
 const CALLERS: readonly Caller[] = [podman, buildah, containerd, docker, runtimeTools];
 const CASE_TIMEOUT_MS = 60_000;
 const SLOW_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 60_000;
-const STOP_TIMEOUT_MS = 20_000;
 
 interface Options {
   readonly quick: boolean;
   readonly verbose: boolean;
   readonly pattern: RegExp;
-  readonly folder: string;
-  readonly image: Image;
-}
-
-function findRuntimes(kinds: readonly string[]): Runtime[] {
-  const peers = findPeers();
-  const newest = (["crun", "runc"] as const).flatMap((kind) => {
-    const peer = newestPeer(peers, kind);
-    return peer === undefined ? [] : [{ kind, path: peer.path, label: `${kind} ${peer.version}` }];
-  });
-  return [{ kind: "reg" as const, path: REG, label: "reg" }, ...newest].filter(({ kind }) => kinds.includes(kind));
+  readonly workshop: Workshop;
 }
 
 /** All cases of a caller with one runtime, one after the other. */
@@ -63,13 +49,8 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
   const skipAll = (reason: string): Run => ({ runtime, outcomes: cases.map(() => reason) });
   const why = caller.skip?.[runtime.kind];
   if (why !== undefined) return skipAll(why);
-  const mark = `${basename(options.folder)}-${caller.name}-${runtime.kind}`;
-  const folder = join(options.folder, `${caller.name}-${runtime.kind}`);
-  mkdirSync(folder);
-  const prologue = caller.configure({ runtime, folder, mark, ...options.image });
-  const stop = caller.stop === undefined ? undefined : `${prologue}\n${caller.stop}`;
-  const session = await Session.open(runtime.kind);
-  sessions.set(session, stop);
+  const place = await options.workshop.open(caller, runtime);
+  const { session, prologue } = place;
   try {
     const started = await session.run(`${prologue}\n${caller.start}`, START_TIMEOUT_MS);
     if (started.status !== 0) return skipAll(`${caller.name} does not start: ${lastLine(started.stderr)}`);
@@ -80,13 +61,9 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
       outcomes.push(reason ?? (await runCase(session, one, `${prologue}\nc=case${index}`)));
       if (options.verbose) console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms`);
     }
-    return { runtime, outcomes: outcomes.map((outcome) => anonymous(outcome, mark, folder, runtime)) };
+    return { runtime, outcomes: outcomes.map((outcome) => anonymous(outcome, place, runtime)) };
   } finally {
-    if (stop !== undefined) await session.run(stop, STOP_TIMEOUT_MS);
-    await session.close();
-    sessions.delete(session);
-    removeCgroups(mark);
-    rmSync(folder, { recursive: true, force: true });
+    await options.workshop.close(place);
   }
 }
 
@@ -101,7 +78,7 @@ async function runCase(session: Session, one: Case, prologue: string): Promise<O
 }
 
 /** What differs between two runs of the same case by chance: names and ids. */
-function anonymous(outcome: Outcome | string, mark: string, folder: string, runtime: Runtime): Outcome | string {
+function anonymous(outcome: Outcome | string, { folder, mark }: Workplace, runtime: Runtime): Outcome | string {
   if (typeof outcome === "string") return outcome;
   const replace = (text: string) =>
     text
@@ -118,9 +95,6 @@ function lastLine(text: string): string {
   return text.trim().split("\n").at(-1) ?? "";
 }
 
-/** Those that are open, and the script that stops what was started in one. */
-const sessions = new Map<Session, string | undefined>();
-
 /** "podman 4.3.1". */
 function versionOf({ name, version: [program = "", ...args] }: Caller): string {
   const output = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
@@ -136,7 +110,7 @@ async function runCaller(caller: Caller, runtimes: readonly Runtime[], options: 
   }
   const start = Date.now();
   const runs = await Promise.all(runtimes.map((runtime) => runCases(caller, runtime, options)));
-  for (const name of caller.cgroups ?? []) removeIdleCgroups(name);
+  options.workshop.removeIdleCgroups();
   const cases: readonly Case[] = caller.cases.filter(
     ({ name }) => options.pattern.test(name) || name.startsWith("left:"),
   );
@@ -171,27 +145,12 @@ async function main(): Promise<void> {
   if (unknown !== undefined)
     throw new Error(`no caller ${unknown}; known: ${CALLERS.map(({ name }) => name).join(", ")}`);
   const selected = CALLERS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const folder = mkdtempSync(join(tmpdir(), "reg-callers-"));
-  chmodSync(folder, 0o711); // roots of user namespaces pass through it
-  const clean = () => {
-    for (const [session, stop] of sessions) {
-      if (stop !== undefined) session.runNow(stop, STOP_TIMEOUT_MS);
-      session.kill();
-    }
-    removeCgroups(basename(folder));
-    for (const name of selected.flatMap(({ cgroups }) => cgroups ?? [])) removeIdleCgroups(name);
-    rmSync(folder, { recursive: true, force: true });
-  };
-  process.once("exit", clean);
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
-
   const runtimes = findRuntimes(values.runtimes.split(","));
   const options = {
     quick: values.quick,
     verbose: values.verbose,
     pattern: new RegExp(values.cases),
-    folder,
-    image: makeImage(folder),
+    workshop: new Workshop(selected),
   };
   const results: CaseResult[] = [];
   const versions = new Map<string, string>();

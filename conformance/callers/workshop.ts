@@ -1,0 +1,84 @@
+/** Where the callers work: a folder for all, and for each caller with each runtime a session. Whatever happens, nothing of it stays. */
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { removeCgroups, removeIdleCgroups } from "../fixtures/cgroups.ts";
+import { REG } from "../paths.ts";
+import { findPeers, newestPeer } from "../peers.ts";
+import type { Caller, Runtime } from "./caller.ts";
+import { type Image, makeImage } from "./image.ts";
+import { Session } from "./session.ts";
+
+const STOP_TIMEOUT_MS = 20_000;
+
+/** A caller that may be started with one runtime. */
+export interface Workplace {
+  readonly session: Session;
+  /** What is put before every script. */
+  readonly prologue: string;
+  readonly folder: string;
+  readonly mark: string;
+}
+
+/** reg, and the newest crun and runc at hand. */
+export function findRuntimes(kinds: readonly string[]): Runtime[] {
+  const peers = findPeers();
+  const newest = (["crun", "runc"] as const).flatMap((kind) => {
+    const peer = newestPeer(peers, kind);
+    return peer === undefined ? [] : [{ kind, path: peer.path, label: `${kind} ${peer.version}` }];
+  });
+  return [{ kind: "reg" as const, path: REG, label: "reg" }, ...newest].filter(({ kind }) => kinds.includes(kind));
+}
+
+export class Workshop {
+  readonly folder = mkdtempSync(join(tmpdir(), "reg-callers-"));
+  readonly #image: Image;
+  readonly #cgroups: readonly string[];
+  /** What is open, and the script that stops what was started there. */
+  readonly #open = new Map<Workplace, string | undefined>();
+
+  /** Cleans up when the program ends, also by a signal. */
+  constructor(callers: readonly Caller[]) {
+    this.#cgroups = callers.flatMap(({ cgroups }) => cgroups ?? []);
+    process.once("exit", () => this.#clean());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+    chmodSync(this.folder, 0o711); // roots of user namespaces pass through it
+    this.#image = makeImage(this.folder);
+  }
+
+  async open(caller: Caller, runtime: Runtime): Promise<Workplace> {
+    const name = `${caller.name}-${runtime.kind}`;
+    const mark = `${basename(this.folder)}-${name}`;
+    const folder = join(this.folder, name);
+    mkdirSync(folder);
+    const prologue = caller.configure({ runtime, folder, mark, ...this.#image });
+    const session = await Session.open(runtime.kind);
+    const place = { session, prologue, folder, mark };
+    this.#open.set(place, caller.stop === undefined ? undefined : `${prologue}\n${caller.stop}`);
+    return place;
+  }
+
+  async close(place: Workplace): Promise<void> {
+    const stop = this.#open.get(place);
+    if (stop !== undefined) await place.session.run(stop, STOP_TIMEOUT_MS);
+    await place.session.close();
+    this.#open.delete(place);
+    removeCgroups(place.mark);
+    rmSync(place.folder, { recursive: true, force: true });
+  }
+
+  /** After the last runtime of a caller: cgroups without a mark. */
+  removeIdleCgroups(): void {
+    for (const name of this.#cgroups) removeIdleCgroups(name);
+  }
+
+  #clean(): void {
+    for (const [{ session }, stop] of this.#open) {
+      if (stop !== undefined) session.runNow(stop, STOP_TIMEOUT_MS);
+      session.kill();
+    }
+    removeCgroups(basename(this.folder));
+    this.removeIdleCgroups();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
