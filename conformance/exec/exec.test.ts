@@ -1,9 +1,10 @@
 /** `exec`: one more process in a container, from the outside. */
 import { spawn } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Spec } from "../fixtures/bundle.ts";
+import { findCgroups } from "../fixtures/cgroups.ts";
 import { type Fixture, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { withReceiver } from "../fixtures/receiver.ts";
 import { cgroups, cgroupV1, mounting, needs, root } from "../testing.ts";
@@ -269,8 +270,30 @@ needs(
   }),
 );
 
-test("200 execs, 20 at a time, each with its own status", () =>
+/** Whatever execs could leave behind: descriptors of init, processes in the container, files of the state, cgroups. */
+function traces(fixture: Fixture, id: string): string[] {
+  const { pid } = fixture.state(id);
+  const processes = readdirSync("/proc").filter((name) => isIn(name, `/proc/${pid}/ns/pid`));
+  return [
+    ...readdirSync(`/proc/${pid}/fd`).map((fd) => `descriptor ${fd}`),
+    ...processes.map((name) => `process ${name}`),
+    ...readdirSync(fixture.root, { recursive: true }).map((name) => `file ${name}`),
+    ...findCgroups(fixture.mark),
+  ].sort();
+}
+
+function isIn(process: string, namespace: string): boolean {
+  try {
+    return /^\d+$/.test(process) && readlinkSync(`/proc/${process}/ns/pid`) === readlinkSync(namespace);
+  } catch {
+    return false; // it has ended
+  }
+}
+
+test("200 execs, 20 at a time, each with its own status, and nothing is left of them", () =>
   inContainer(async (fixture, id) => {
+    assert.is(fixture.reg("exec", id, "true").status, 0);
+    const before = traces(fixture, id);
     const results: Promise<void>[] = [];
     let next = 0;
     const worker = async () => {
@@ -285,6 +308,7 @@ test("200 execs, 20 at a time, each with its own status", () =>
     await Promise.all(results);
     assert.is(shell(fixture, id, "ps | grep 'exit [0-9]' || true"), "");
     waitUntil("no process left", () => fixture.host("pgrep", "-f", `exec ${id}`).stdout === "");
+    assert.equal(traces(fixture, id), before);
   }, writable));
 
 exec.run();
