@@ -77,7 +77,9 @@ for (const task of TASKS)
         const own = await task.run(environment(fixture, store, name, folder), world);
         assert.is(own, full);
         assert.not.match(full, /^status \d/);
-        console.log(`${task.program}: ${show(volume)}; the full root: ${show(volumeOf(DEBIAN))}`);
+        const whole = volumeOf(DEBIAN);
+        console.log(`${task.program}: ${show(volume)}; the full root: ${show(whole)}`);
+        assert.ok(volume.files < whole.files / 5 && volume.bytes < whole.bytes / 3);
       } finally {
         world.close();
       }

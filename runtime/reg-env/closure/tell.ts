@@ -69,11 +69,13 @@ function tellCommands(collector: Collector): void {
 function tellShells(collector: Collector): void {
   const shell = collector.root.resolve("/bin/sh")?.path;
   if (shell === undefined || collector.files.has(shell)) return;
-  for (const [path, { program }] of collector.processes)
-    if (program.elf.imports.has("system") || program.elf.imports.has("popen"))
-      collector.warnings.add(
-        `${path} can run commands by /bin/sh, which is not in the environment (add the program sh if it is used)`,
-      );
+  const callers = [...collector.processes.values()]
+    .filter(({ program }) => program.elf.imports.has("system") || program.elf.imports.has("popen"))
+    .map(({ program }) => program.path);
+  if (callers.length > 0)
+    collector.warnings.add(
+      `${some(callers)} can run commands by /bin/sh, which is not in the environment (add the program sh if it is used)`,
+    );
 }
 
 /** Names of libraries in a file that nobody needs by its headers: it may open them while it runs. */

@@ -39,7 +39,7 @@ export const command: CommandModule<object, GenerateArguments> = {
         "$0 generate <environment> [-- command]\n\nmake an environment of programs or packages, with all that they need to run",
       )
       .positional("environment", { type: "string", demandOption: true, describe: "name@version" })
-      .option("program", { ...LIST, describe: "a program, by path or by name; the command's when not given" })
+      .option("program", { ...LIST, describe: "a program, by path or by name; the command's is one already" })
       .option("package", { ...LIST, describe: "an installed package: all of its files" })
       .option("root", {
         type: "string",
@@ -65,7 +65,7 @@ export const command: CommandModule<object, GenerateArguments> = {
     const name = parseEnvironmentName(argv.environment);
     const args = afterDashes(argv);
     const [first] = args;
-    const programs = argv.program.length > 0 || first === undefined ? argv.program : [first];
+    const programs = [...(first === undefined ? [] : [first]), ...argv.program];
     if (programs.length === 0 && argv.package.length === 0 && argv.include.length === 0)
       throw new RegError("EINVAL", "nothing is asked for", {
         hint: "name a --program or a --package, or a command behind --, as in reg-env generate web@1 -- nginx",
