@@ -108,6 +108,28 @@ const cases: readonly (readonly [
     ],
   ],
   [
+    "a script that was read first, and executed then",
+    {
+      "usr/bin/p": dynamicProgram(),
+      "etc/p/hook": { text: "#!/bin/sh\n", mode: 0o755 },
+      "usr/bin/sh": dynamicProgram(),
+    },
+    {
+      programs: ["p"],
+      traced: [
+        { path: "/etc/p/hook", how: "opened" },
+        { path: "/etc/p/hook", how: "executed" },
+      ],
+    },
+    ["/etc/p", "/etc/p/hook", "/usr/bin/p", "/usr/bin/sh"],
+  ],
+  [
+    "what is excluded by a path with a link in it",
+    { "usr/bin/p": dynamicProgram(), "etc/p/a": "", "usr/lib/p/b": "" },
+    { programs: ["p"], exclude: ["/lib/p"] },
+    ["/etc/p", "/etc/p/a", "/usr/bin/p"],
+  ],
+  [
     "what a library opens, by that library's RUNPATH",
     {
       "usr/bin/p": dynamicProgram({ needed: ["liba.so.1"] }),

@@ -75,6 +75,7 @@ export class Collector {
   readonly #deferred: (() => void)[] = [];
   readonly #inspected = new Set<string>();
   readonly #seen = new Set<string>();
+  readonly #scripts = new Set<string>();
 
   constructor(request: ClosureRequest, rules: readonly Rule[]) {
     this.root = new Root(request.root);
@@ -84,10 +85,12 @@ export class Collector {
     );
     this.packages = readPackages(this.root);
     this.#rules = rules;
-    // A path without wildcards leaves out all that is below it.
-    this.#excluded = (request.exclude ?? []).map((pattern) =>
-      hasWildcard(pattern) ? globToRegExp(pattern) : globToRegExp(`${pattern.replace(/\/+$/, "")}{,/**}`),
-    );
+    // A path without wildcards leaves out all that is below it, by whichever path that is asked for.
+    this.#excluded = (request.exclude ?? []).flatMap((pattern) => {
+      if (hasWildcard(pattern)) return [globToRegExp(pattern)];
+      const paths = new Set([pattern.replace(/\/+$/, ""), this.root.locate(pattern)?.path ?? pattern]);
+      return [...paths].map((path) => globToRegExp(`${path}{,/**}`));
+    });
   }
 
   /** The file or folder at the path with every link to it; undefined when there is none, or when it is to be left out. */
@@ -233,7 +236,7 @@ export class Collector {
 
   #inspect({ path, stats }: Resolved, asked: string, asker: Asker): void {
     // A module is looked at once for each process that loads it, as each finds libraries in its own way.
-    const key = `${path}\0${asker.process?.program.path ?? ""}`;
+    const key = `${path}\0${asker.process?.program.path ?? ""}\0${asker.as === "data" ? "read" : "used"}`;
     if (this.#inspected.has(key)) return;
     const isFirst = !this.#seen.has(path);
     this.#inspected.add(key);
@@ -241,11 +244,13 @@ export class Collector {
     const head = readHead(this.root.hostPath(path));
     const isExecutable = asker.as === "program" || (stats.mode & 0o111) !== 0;
     if (isElf(head)) this.#inspectElf(path, asked, asker, isExecutable, isFirst);
-    else if (isFirst && isExecutable && asker.as !== "data") {
-      const script = parseScript(head);
-      if (script !== undefined) this.#applyRules({ path, asked, asker, ...takeScript(this, path, script, asker) });
-      else this.#applyRules({ path, asked, asker, ...runnerOf(asker) });
-    } else if (isFirst) this.#applyRules({ path, asked, asker, ...runnerOf(asker) });
+    else {
+      const script = isExecutable && asker.as !== "data" && !this.#scripts.has(path) ? parseScript(head) : undefined;
+      if (script !== undefined) {
+        this.#scripts.add(path);
+        this.#applyRules({ path, asked, asker, ...takeScript(this, path, script, asker) });
+      } else if (isFirst) this.#applyRules({ path, asked, asker, ...runnerOf(asker) });
+    }
   }
 
   #inspectElf(path: string, asked: string, asker: Asker, isExecutable: boolean, isFirst: boolean): void {

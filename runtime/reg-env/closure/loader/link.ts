@@ -74,8 +74,7 @@ export class Linker {
   /** Where a process finds a library by name while it runs: dlopen(3) called from `requester`. */
   find(process: Process, name: string, requester = process.program): Found | undefined {
     const loaded = process.objects.find((object) => object.names.has(name));
-    if (loaded !== undefined)
-      return loaded.found === loaded.path ? { ...loaded, path: loaded.path } : { ...loaded, path: loaded.found };
+    if (loaded !== undefined) return { ...loaded, path: loaded.found };
     return process.search.find(name, requester, process.program);
   }
 

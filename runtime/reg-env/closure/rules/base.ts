@@ -4,7 +4,6 @@
  */
 import type { Collector } from "../collector.ts";
 
-// Files that a program may run without. Longer lists belong into presets.
 const FOLDERS = ["/dev", "/proc", "/sys", "/run", "/tmp", "/var/tmp", "/etc", "/root"];
 const LINKS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/var/run", "/var/lock"];
 const HOSTS = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";

@@ -167,7 +167,7 @@ export const TABLE: readonly DataRule[] = [
     text: "looks for fonts",
   },
   {
-    name: "gai",
+    name: "kerberos",
     when: { soname: /^libkrb5\.so/ },
     take: ["/etc/krb5.conf"],
     text: "reads the configuration of Kerberos",
