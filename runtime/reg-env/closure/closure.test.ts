@@ -130,6 +130,17 @@ const cases: readonly (readonly [
     ["/etc/p", "/etc/p/a", "/usr/bin/p"],
   ],
   [
+    "modules for another machine, without their libraries",
+    {
+      "usr/bin/p": dynamicProgram(),
+      "etc/p/other.so": library("other.so", { machine: 183, needed: ["liba.so.1"] }),
+      "srv/other.so": library("other.so", { machine: 3, bits: 32, needed: ["liba.so.1"] }),
+      [`${LIB}/liba.so.1`]: library("liba.so.1"),
+    },
+    { programs: ["p"], include: ["/srv/other.so"] },
+    ["/etc/p", "/etc/p/other.so", "/srv/other.so", "/usr/bin/p"],
+  ],
+  [
     "what a library opens, by that library's RUNPATH",
     {
       "usr/bin/p": dynamicProgram({ needed: ["liba.so.1"] }),

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Elf } from "./elf/elf.ts";
 import { expandBraces, globToRegExp, hasWildcard } from "./glob.ts";
 import { Linker, type Process } from "./loader/link.ts";
-import { ElfReader, type LoadedObject } from "./loader/objects.ts";
+import { ElfReader, isCompatible, type LoadedObject } from "./loader/objects.ts";
 import { type Packages, readPackages } from "./packages/packages.ts";
 import { type Resolved, Root } from "./root.ts";
 import { isElf, parseScript, readHead } from "./script.ts";
@@ -290,8 +290,10 @@ export class Collector {
     return process;
   }
 
-  #open(path: string, elf: Elf, asker: Asker): Process {
+  #open(path: string, elf: Elf, asker: Asker): Process | undefined {
     const before = asker.process;
+    // Of another machine or width: this process can not load it, whoever does.
+    if (before !== undefined && !isCompatible(elf, before.program.elf)) return undefined;
     const process = before === undefined ? this.linker.start(path, elf) : this.linker.open(before, path, elf);
     const known = before?.objects.length ?? 0;
     this.#addObjects(process, known + 1);

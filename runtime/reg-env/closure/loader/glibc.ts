@@ -44,7 +44,7 @@ export class GlibcSearch implements Search {
     if (version !== undefined) this.version = version;
     // $LIB is the first of the default folders, as the loader was built with it.
     this.#lib = (this.defaultFolders[0] ?? "/lib").slice(1);
-    const soname = elfs.read(root.resolve(interpreter)?.path ?? interpreter)?.soname;
+    const soname = elfs.file(interpreter)?.soname;
     this.#names = new Set([interpreter, ...(soname === undefined ? [] : [soname])]);
     const cache = root.readBytes(CACHE);
     this.#cache = byName(cache === undefined ? [] : parseCache(cache));

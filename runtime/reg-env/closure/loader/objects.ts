@@ -60,6 +60,12 @@ export class ElfReader {
     return elf ?? undefined;
   }
 
+  /** What a path with links leads to; undefined when there is nothing, or no ELF file. */
+  file(path: string): Elf | undefined {
+    const found = this.root.resolve(path);
+    return found?.stats.isFile() === true ? this.read(found.path) : undefined;
+  }
+
   /** The library at that path, when the program can load it: another machine's or width's is passed over. */
   library(path: string, like: Elf): Resolved | undefined {
     const found = this.root.resolve(path);
