@@ -2,6 +2,7 @@
 import { host } from "#host";
 import { UsageError } from "../errors/errors.ts";
 import { libc } from "../libc/libc.ts";
+import { isInUserNamespace } from "../linux/user-namespace.ts";
 import type { Context, GlobalValues, Registry } from "./command.ts";
 import { type Level, Log } from "./log.ts";
 
@@ -20,14 +21,15 @@ export function openLog(values: GlobalValues): Log {
 }
 
 export function makeContext(values: GlobalValues, log: Log, registry: Registry): Context {
-  const rootless = values.rootless === "true" || (values.rootless !== "false" && libc.geteuid() !== 0);
+  const mapped = libc.geteuid() === 0 && isInUserNamespace();
+  const rootless = values.rootless === "true" || (values.rootless !== "false" && (libc.geteuid() !== 0 || mapped));
   const systemd = values["systemd-cgroup"] === true;
   const manager = values["cgroup-manager"];
   if (systemd && manager !== undefined && manager !== "systemd")
     throw new UsageError(`--systemd-cgroup and --cgroup-manager ${manager} contradict each other`);
   return {
     registry,
-    root: values.root ?? defaultRoot(rootless),
+    root: values.root ?? defaultRoot(mapped),
     rootless,
     cgroupManager: systemd ? "systemd" : ((manager as Context["cgroupManager"] | undefined) ?? "cgroupfs"),
     warn: (message) => log.write("warning", message),
@@ -35,8 +37,9 @@ export function makeContext(values: GlobalValues, log: Log, registry: Registry):
   };
 }
 
-function defaultRoot(rootless: boolean): string {
-  if (!rootless) return "/run/reg";
+function defaultRoot(mapped: boolean): string {
   const directory = environment("XDG_RUNTIME_DIR");
-  return directory === undefined ? `/tmp/reg-${libc.geteuid()}` : `${directory}/reg`;
+  if (libc.geteuid() !== 0) return directory === undefined ? `/tmp/reg-${libc.geteuid()}` : `${directory}/reg`;
+  // As runc: rootless Podman calls as root of a user namespace, on behalf of the user whose variables these are.
+  return mapped && directory !== undefined && environment("USER") !== "root" ? `${directory}/reg` : "/run/reg";
 }

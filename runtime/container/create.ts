@@ -2,10 +2,11 @@
  * `reg create`: everything up to, and not including, the user's process (runtime-spec runtime.md, "Lifecycle" 1 to 5).
  * `reg run` builds the same container and starts it at once.
  */
+import { EACCES, EPERM } from "../errors/errno.ts";
 import { at } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, killSpawned, makesNetwork, type NewTask, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
-import { close, writeText } from "../libc/file.ts";
+import { close, isErrno, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeHeld } from "../libc/process.ts";
 import type { CgroupHost } from "../linux/cgroup/host.ts";
@@ -89,12 +90,13 @@ function buildPlanned(
     rollback.add(() => cgroup.destroy());
     resctrl?.make(rollback);
     const execFifo = gated ? directory.makeExecFifo() : undefined;
-    const { pid, channel } = spawnInit(taskOf(plan, cgroupHost, cgroup, options), execFifo);
+    const task = taskOf(plan, cgroupHost, cgroup, options);
+    const { pid, channel } = spawnInit(task, execFifo);
     rollback.add(() => killSpawned(pid, channel));
     if (execFifo !== undefined) close(execFifo);
 
     // From here on init works too, up to the point where it needs what it is admitted to.
-    const netDevices = giveNetwork(plan, pid, channel);
+    const netDevices = giveNetwork(task, pid, channel);
     cgroup.complete();
     resctrl?.join(pid);
     admit(plan, pid, cgroup, channel, netDevices);
@@ -116,14 +118,16 @@ function buildPlanned(
   }
 }
 
-function taskOf(plan: Plan, cgroupHost: CgroupHost, cgroup: NewCgroup, { root }: CreateOptions): NewTask {
+function taskOf(plan: Plan, cgroupHost: CgroupHost, cgroup: NewCgroup, { root, rootless }: CreateOptions): NewTask {
   const { seccomp } = plan;
   return {
     plan,
     cgroupHost,
     cgroup: cgroup.state,
     admission: admissionOf(plan),
-    networkByRuntime: makesNetwork(plan),
+    // Root of a user namespace could not come back from it: its own network belongs to the namespace outside.
+    networkByRuntime: makesNetwork(plan) && !rootless,
+    rootless: libc.geteuid() !== 0,
     ...(seccomp === undefined ? {} : { seccompRequest: { plan: seccomp, root } }),
   };
 }
@@ -170,11 +174,19 @@ function admit(
 ): void {
   const { uidMap, gidMap } = plan.namespaces;
   const oomScoreAdj = plan.process?.oomScoreAdj;
-  if (oomScoreAdj !== undefined)
-    at("/process/oomScoreAdj", () => writeText(`/proc/${pid}/oom_score_adj`, String(oomScoreAdj)));
+  if (oomScoreAdj !== undefined) at("/process/oomScoreAdj", () => adjustOomScore(pid, oomScoreAdj));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
   if (admissionOf(plan) === "runtime") cgroup.attach(pid);
   channel.tell({ type: "proceed", ...(netDevices === undefined ? {} : { netDevices }) });
+}
+
+/** What a user may not set, as any value below the present one, is left as it is. */
+function adjustOomScore(pid: number, score: number): void {
+  try {
+    writeText(`/proc/${pid}/oom_score_adj`, String(score));
+  } catch (error) {
+    if (libc.geteuid() === 0 || !isErrno(error, EACCES, EPERM)) throw error;
+  }
 }
 
 /** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */

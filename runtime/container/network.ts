@@ -1,6 +1,5 @@
 /** The network of a container that is being created: its namespace, and the devices that move into it. */
-import type { RuntimeChannel } from "../init/spawn.ts";
-import { makesNetwork } from "../init/spawn.ts";
+import type { NewTask, RuntimeChannel } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
 import { open, withFd } from "../libc/file.ts";
 import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-device.ts";
@@ -8,9 +7,13 @@ import { makeNetworkNamespace } from "../linux/network.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 
 /** Makes the namespace for init, if that is for the runtime to do, and moves devices. Returns those, for init to set up. */
-export function giveNetwork(plan: Plan, pid: number, channel: RuntimeChannel): readonly MovedDevice[] | undefined {
+export function giveNetwork(
+  { plan, networkByRuntime }: NewTask,
+  pid: number,
+  channel: RuntimeChannel,
+): readonly MovedDevice[] | undefined {
   const { netDevices } = plan;
-  if (!makesNetwork(plan)) return netDevices === undefined ? undefined : moveInto(netDevices, plan, pid);
+  if (!networkByRuntime) return netDevices === undefined ? undefined : moveInto(netDevices, plan, pid);
   return withFd(makeNetworkNamespace(), (network) => {
     const moved = netDevices === undefined ? undefined : moveDevices(netDevices, network);
     channel.tell({ type: "network" }, [network]);

@@ -232,7 +232,7 @@ function become(task: ExecTask, proc: number): never {
   closeOnExecFrom(3 + task.preserveFds); // before the filter, which may not allow it
   const load = (point: SeccompPoint) =>
     loadSeccomp(task.seccomp, point, process.noNewPrivileges, (fd) => channel.send({ type: "seccomp" }, [fd]));
-  const program = becomeUser(process, proc, task.personality, inUserNamespace, () => load("before credentials"));
+  const program = becomeUser(process, proc, task.personality, () => load("before credentials"));
   close(proc);
   load("ready");
   channel.send({ type: "ready" });

@@ -115,8 +115,10 @@ class Init {
   prepare(): void {
     const { namespaces, rootfs, mounts, process } = this.#plan;
     const inUserNamespace = hasNamespace(namespaces, "user");
+    const mapsAwaited = (namespaces.create & C.CLONE_NEWUSER) !== 0; // without maps, every id is nobody
+    if (mapsAwaited && this.#task.rootless) this.#awaitAdmission();
     prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0); // nothing in the namespaces may trace us (CVE-2016-9962)
-    if ((namespaces.create & C.CLONE_NEWUSER) !== 0) this.#awaitAdmission(); // without maps, every id is nobody
+    if (mapsAwaited) this.#awaitAdmission();
     if (inUserNamespace) becomeRoot();
     resetSignals();
     libc.umask(0); // modes are exact from here on; the process's own umask comes last
@@ -158,9 +160,7 @@ class Init {
     // Before the filter, which may not allow it. Whatever is opened from here on is close-on-exec from the start.
     closeOnExecFrom(3 + this.#plan.preserveFds);
     if (process !== undefined)
-      this.#program = becomeUser(process, proc, this.#plan.personality, inUserNamespace, () =>
-        this.#loadSeccomp("before credentials"),
-      );
+      this.#program = becomeUser(process, proc, this.#plan.personality, () => this.#loadSeccomp("before credentials"));
     close(proc);
     this.#loadSeccomp("ready");
     this.#channel.send({ type: "ready" });

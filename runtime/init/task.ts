@@ -50,6 +50,8 @@ export interface InitTask {
    * together, and init has mounts to do meanwhile.
    */
   readonly networkByRuntime: boolean;
+  /** Whether the runtime is not root: it may write files below /proc/PID only while the process is dumpable. */
+  readonly rootless: boolean;
   /** Whether the clone was born in the unified hierarchy (CLONE_INTO_CGROUP). */
   readonly bornInCgroup: boolean;
   readonly seccompRequest?: SeccompRequest;

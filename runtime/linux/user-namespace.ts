@@ -1,6 +1,7 @@
 /** User namespaces that nobody lives in: what an id-mapped mount takes its mapping from. Source: user_namespaces(7). */
+import { ENOENT } from "../errors/errno.ts";
 import * as C from "../libc/constants.ts";
-import { open, writeText } from "../libc/file.ts";
+import { isErrno, open, readLink, readText, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { clone3, prctl, waitFor } from "../libc/process.ts";
 
@@ -23,5 +24,19 @@ export function mappedUserNamespace(uidMap: string, gidMap: string): number {
   } finally {
     libc.kill(child, SIGKILL);
     waitFor(child);
+  }
+}
+
+/** What the kernel calls the first user namespace, whose number is fixed (PROC_USER_INIT_INO). */
+const INITIAL = "user:[4026531837]";
+
+/** Whether this process is in another user namespace than the first, and root in it not the host's. */
+export function isInUserNamespace(): boolean {
+  try {
+    if (readLink("/proc/self/ns/user") === INITIAL) return false;
+    return readText("/proc/self/uid_map").split(/\s+/).filter(Boolean).join(" ") !== "0 0 4294967295";
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return false; // a kernel without user namespaces
+    throw error;
   }
 }

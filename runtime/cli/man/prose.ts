@@ -13,6 +13,7 @@ export const OVERVIEW: Prose = {
     "reg runs containers as the OCI runtime specification describes them. A container comes from a bundle: a directory with the file config.json and, as a rule, a root filesystem. Engines such as containerd, Podman and Docker call reg as they call runc or crun; it takes the options of both.",
     "Options for all commands stand before the command, options of a command behind it. Long options may be given with one dash or two, their values as the next argument or after an equals sign. A double dash ends the options.",
     "A container is created, started, and deleted. What is between is the business of the programs in it. The state of a container is kept in a directory of its own below the root directory, and asked of the kernel wherever it can be.",
+    "Instead of a root filesystem, config.json may name environments: the reg object, or annotations that begin with org.reg., have the root put together from files that all containers of the host share. The properties are environments (a list of name@version; the first wins where files collide), store (/var/lib/reg), domain (containers of different domains share nothing), writable (type none, tmpfs with a size, or directory with a path) and workdir (source, destination, readonly). As annotations: org.reg.environments=web@1,tls@1, org.reg.writable=tmpfs:64m, org.reg.workdir=.:/src:ro. reg-env(1) makes environments.",
   ],
   examples: [
     ["a bundle with a shell, and a container from it", "mkdir -p b/rootfs && reg spec --bundle b"],

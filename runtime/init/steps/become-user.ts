@@ -49,7 +49,6 @@ export function becomeUser(
   process: ProcessPlan,
   proc: number,
   personality: { readonly domain: string } | undefined,
-  inUserNamespace: boolean,
   beforeCredentials: () => void,
 ): Program {
   if (process.apparmorProfile !== undefined) setAppArmorProfile(proc, process.apparmorProfile);
@@ -65,7 +64,7 @@ export function becomeUser(
   if (entered) verifyDirectory(process.cwd);
   beforeCredentials(); // a filter may forbid what is above
   dropBoundingSet(process.capabilities);
-  changeUser(process, inUserNamespace && setGroupsDenied());
+  changeUser(process, setGroupsDenied);
   if (!entered) enterDirectory(process.cwd);
   setCapabilities(process.capabilities);
   libc.umask(process.umask);

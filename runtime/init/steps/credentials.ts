@@ -26,10 +26,13 @@ export function dropBoundingSet({ bounding }: CapabilityPlan): void {
   }
 }
 
-/** Supplementary groups, group and user; capabilities survive the change until setCapabilities. */
-export function changeUser({ uid, gid, groups }: ProcessPlan, mayNotSetGroups: boolean): void {
+/**
+ * Supplementary groups, group and user; capabilities survive the change until setCapabilities. `isDenied` says whether the user
+ * namespace does without setgroups(2), user_namespaces(7): then there are no groups to give up either.
+ */
+export function changeUser({ uid, gid, groups }: ProcessPlan, isDenied: () => boolean): void {
   prctl(C.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 1);
-  if (!(mayNotSetGroups && groups.length === 0)) setGroups(groups);
+  setGroups(groups, isDenied);
   if (libc.setresgid(gid, gid, gid) === -1)
     throw new SyscallError("setresgid(2)", `${gid}`, host.errno(), { field: "/process/user/gid" });
   if (libc.setresuid(uid, uid, uid) === -1)
@@ -37,13 +40,15 @@ export function changeUser({ uid, gid, groups }: ProcessPlan, mayNotSetGroups: b
   prctl(C.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 0);
 }
 
-function setGroups(groups: readonly number[]): void {
+function setGroups(groups: readonly number[], isDenied: () => boolean): void {
   const list = new Struct(groups.length * 4);
   groups.forEach((group, index) => {
     list.setU32(index * 4, group);
   });
-  if (libc.setgroups(groups.length, list.bytes) === -1)
-    throw new SyscallError("setgroups(2)", groups.join(" "), host.errno(), { field: "/process/user/additionalGids" });
+  if (libc.setgroups(groups.length, list.bytes) === 0) return;
+  const errno = host.errno();
+  if (errno === EPERM && groups.length === 0 && isDenied()) return;
+  throw new SyscallError("setgroups(2)", groups.join(" "), errno, { field: "/process/user/additionalGids" });
 }
 
 const LINUX_CAPABILITY_VERSION_3 = 0x20080522;

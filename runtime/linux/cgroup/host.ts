@@ -6,7 +6,7 @@ import * as C from "../../libc/constants.ts";
 import { filesystemDevice, open, readDirectory, readText, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
-import { readControl } from "./file.ts";
+import { isInUserNamespace } from "../user-namespace.ts";
 
 export const CGROUP_ROOT = "/sys/fs/cgroup";
 
@@ -38,18 +38,6 @@ export interface CgroupHost {
 export function detectCgroups(own = false, root: string = CGROUP_ROOT): CgroupHost {
   const found = findHierarchies(root);
   return own ? { ...found, own: readOwnCgroups(found.hierarchies), userNamespace: isInUserNamespace() } : found;
-}
-
-/** The initial user namespace maps every id to itself. A kernel without user namespaces has no such file. */
-function isInUserNamespace(): boolean {
-  const map = readControl("/proc/self/uid_map");
-  return (
-    map !== undefined &&
-    map
-      .split(" ")
-      .filter((part) => part !== "")
-      .join(" ") !== "0 0 4294967295"
-  );
 }
 
 function findHierarchies(root: string): CgroupHost {

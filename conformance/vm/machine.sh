@@ -1,0 +1,112 @@
+#!/bin/bash
+# Runs a shell command in a virtual machine that is thrown away: Debian's kernel, cgroup v2 alone, this machine's files read-only under a
+# tmpfs. Output and exit status are the command's; 124 when it took too long, 125 when the machine died.
+#
+#   machine.sh [-s] [-t SECONDS] COMMAND        -s: systemd is process 1
+#
+# The processor is emulated, so it works in a virtual machine too, slowly: 5 s to the command, 20 s with systemd. Needs the packages that
+# tests.sh installs.
+set -eu
+
+systemd=0 limit=600
+while getopts st: option; do
+    case $option in
+    s) systemd=1 ;;
+    t) limit=$OPTARG ;;
+    *) exit 125 ;;
+    esac
+done
+shift $((OPTIND - 1))
+command=${1:?usage: machine.sh [-s] [-t SECONDS] COMMAND}
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+cache=$top/build/vm
+work=$(mktemp -d)
+mkdir -p "$cache"
+cleanup() {
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+die() {
+    echo "machine.sh: $*" >&2
+    exit 125
+}
+
+version=$(find /lib/modules -maxdepth 1 -name '*-amd64' ! -name '*cloud*' -printf '%f\n' 2>/dev/null | sort -V | tail -n 1)
+[ -n "$version" ] || die "no kernel in /lib/modules: apt-get install linux-image-amd64"
+
+# The kernel as an ELF file: the emulated processor would take half a minute to unpack it. What is packed lies behind the setup
+# sectors, at the offset and with the length that the header names (Linux, Documentation/arch/x86/boot.rst).
+kernel=$cache/vmlinux-$version
+if [ ! -s "$kernel" ]; then
+    image=/boot/vmlinuz-$version
+    number() { od -An -t "u$2" -j "$1" -N "$2" "$image" | tr -d ' '; }
+    offset=$((($(number $((0x1f1)) 1) + 1) * 512 + $(number $((0x248)) 4)))
+    tail -c +$((offset + 1)) "$image" | head -c "$(number $((0x24c)) 4)" >"$work/packed"
+    case $(od -An -t x1 -N 4 "$work/packed" | tr -d ' ') in
+    fd377a58) unpack=xz ;;
+    28b52ffd) unpack=zstd ;;
+    *) die "$image is packed in a way that is not known here" ;;
+    esac
+    "$unpack" -dc <"$work/packed" >"$work/kernel" 2>/dev/null || true # the length of the whole follows the packed data
+    [ "$(head -c 4 "$work/kernel" | tail -c 3)" = ELF ] || die "$image holds no ELF file"
+    mv "$work/kernel" "$kernel"
+fi
+
+# A first file system with busybox and the modules that lead to this machine's files.
+base=$cache/base-$version.cpio
+if [ ! -s "$base" ] || [ "$0" -nt "$base" ]; then
+    mkdir -p "$work/base"/{bin,modules,proc,sys,dev,lower,upper,root}
+    cp "$(command -v busybox)" "$work/base/bin/busybox"
+    count=100
+    for module in virtio_pci virtio_console 9p 9pnet_virtio overlay; do
+        modprobe --set-version "$version" --show-depends "$module" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+    done | awk '!seen[$0]++' | while read -r file; do
+        count=$((count + 1))
+        target=$work/base/modules/$count-$(basename "$file")
+        case $file in
+        *.xz) xz -dc "$file" >"${target%.xz}" ;;
+        *.zst) zstd -qdc "$file" >"${target%.zst}" ;;
+        *) cp "$file" "$target" ;;
+        esac
+    done
+    cp "$(dirname "$0")/init.sh" "$work/base/init"
+    chmod +x "$work/base/init"
+    (cd "$work/base" && find . | cpio --quiet -o -H newc) >"$base.new"
+    mv "$base.new" "$base"
+fi
+
+mkdir -p "$work/run/vm" "$work/root"
+printf '%s\n' "$systemd" >"$work/run/vm/systemd"
+printf 'cd %q 2>/dev/null || cd /\n%s\n' "$PWD" "$command" >"$work/run/vm/command"
+cp "$(dirname "$0")/process-1.sh" "$(dirname "$0")/command.sh" "$work/run/vm"
+chmod +x "$work/run/vm"/*.sh
+(cd "$work/run" && find . | cpio --quiet -o -H newc) >"$work/run.cpio"
+cat "$base" "$work/run.cpio" >"$work/initrd"
+mkfifo "$work/output"
+exec 3<>"$work/output" # so that the reader does not end before the machine has begun
+cat <"$work/output" 3>&- &
+reader=$!
+
+# In a mount namespace of its own the root is shown without what is mounted below it: /proc, /sys and /dev are the machine's own.
+status=0
+# shellcheck disable=SC2016
+timeout --kill-after=10 "$limit" unshare --mount sh -c '
+    mount --bind / "$1/root" && shift && exec qemu-system-x86_64 "$@"' machine "$work" \
+    -nodefaults -display none -no-reboot -m 2048 -smp 2 -accel tcg,thread=multi -cpu Nehalem,+rdrand \
+    -kernel "$kernel" -initrd "$work/initrd" \
+    -append "console=ttyS0 quiet panic=-1 mitigations=off cgroup_no_v1=all psi=1 random.trust_cpu=on systemd.show_status=0" \
+    -serial "file:$work/console" -device virtio-serial-pci \
+    -chardev "file,id=output,path=$work/output" -device virtserialport,nr=1,chardev=output \
+    -chardev "file,id=status,path=$work/status" -device virtserialport,nr=2,chardev=status \
+    -fsdev "local,id=root,path=$work/root,security_model=passthrough,readonly=on,multidevs=remap" \
+    -device virtio-9p-pci,fsdev=root,mount_tag=root </dev/null || status=$?
+exec 3>&-
+wait "$reader"
+[ "$status" -ne 124 ] || exit 124
+if [ ! -s "$work/status" ]; then
+    tail -n 20 "$work/console" >&2
+    die "the machine ended before the command did"
+fi
+exit "$(cat "$work/status")"

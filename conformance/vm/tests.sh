@@ -1,0 +1,49 @@
+#!/bin/sh
+# Runs the tests where this machine may not be able to: on cgroup v2 alone, on Debian's kernel, under systemd as root and as a user.
+# Installs what the virtual machine needs (Debian packages, as root). Ends with the line `N passed, N failed, N skipped`.
+#
+#   tests.sh [PATTERN]...       a PATTERN selects test files by a part of their path; without: those that a kernel or systemd can change
+set -eu
+top=$(cd "$(dirname "$0")/../.." && pwd)
+machine=$top/conformance/vm/machine.sh
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+missing=
+for pair in qemu-system-x86_64:qemu-system-x86 modprobe:kmod cpio:cpio zstd:zstd xz:xz-utils busybox:busybox-static; do
+    command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+[ -n "$(find /lib/modules -maxdepth 1 -name '*-amd64' ! -name '*cloud*' 2>/dev/null)" ] || missing="$missing linux-image-amd64"
+if [ -n "$missing" ]; then
+    [ "$(id -u)" = 0 ] || {
+        echo "vm: needs root to install$missing" >&2
+        exit 1
+    }
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+# in_machine NAME OPTION COMMAND: shows the command's output, and keeps it for the sum.
+in_machine() {
+    echo "== $1"
+    # shellcheck disable=SC2086
+    "$machine" $2 "cd $top; export TMPDIR=/run/tests; mkdir -m 1777 /run/tests; $3" 2>&1 | tee -a "$log" || true
+}
+
+if [ $# -gt 0 ]; then
+    in_machine "cgroup v2" "-t 3000" "node dist/conformance/run-tests.js --jobs 1 $*"
+else
+    in_machine "cgroup v2" "-t 3000" "node dist/conformance/run-tests.js --jobs 1 runtime/linux/ conformance/lifecycle conformance/exec \
+        conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose"
+    in_machine "systemd, root" "-s" "node dist/conformance/run-tests.js systemd.test"
+    in_machine "systemd, a user" "-s" "
+        echo 'reg-user:x:1234:1234::/tmp:/bin/sh' >>/etc/passwd
+        echo 'reg-user:x:1234:' >>/etc/group
+        echo 'reg-user:!:19000::::::' >>/etc/shadow
+        loginctl enable-linger reg-user
+        for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
+        runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js systemd.test"
+fi
+sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p' "$log" |
+    awk '{ passed += $1; failed += $2; skipped += $3 }
+        END { if (NR == 0) failed = 1; printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }'
