@@ -43,6 +43,11 @@ else
         loginctl enable-linger reg-user
         for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
         runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js systemd.test"
+    if command -v podman >/dev/null && command -v newuidmap >/dev/null; then
+        in_machine "rootless podman" "-s" "sh conformance/vm/rootless-podman.sh"
+    else
+        echo "rootless podman: skipped, needs podman and newuidmap (uidmap)"
+    fi
 fi
 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p' "$log" |
     awk '{ passed += $1; failed += $2; skipped += $3 }
