@@ -141,6 +141,38 @@ const cases: readonly (readonly [
     ["/etc/p", "/etc/p/other.so", "/srv/other.so", "/usr/bin/p"],
   ],
   [
+    "what a shell script calls that was asked for, and what such a one calls",
+    {
+      "usr/bin/s": "#!/bin/sh\nexec t --x\n",
+      "usr/bin/t": "#!/bin/sh\ngrep x | sort\n",
+      "usr/bin/sh": dynamicProgram(),
+      "usr/bin/grep": dynamicProgram(),
+      "usr/bin/sed": dynamicProgram(),
+    },
+    { programs: ["s"] },
+    ["/usr/bin/grep", "/usr/bin/s", "/usr/bin/sh", "/usr/bin/t"],
+  ],
+  [
+    "folders of modules that a script for Python names",
+    {
+      "usr/bin/s":
+        '#!/usr/bin/python3.11\nimport sys\nsys.path.insert(1, "/usr/share/mods/")\nopen("/usr/share/doc")\n',
+      "usr/bin/python3.11": dynamicProgram(),
+      "usr/lib/python3.11/os.py": "",
+      "usr/share/mods/m.py": "",
+      "usr/share/doc/x": "",
+    },
+    { programs: ["/usr/bin/s"] },
+    [
+      "/usr/bin/python3.11",
+      "/usr/bin/s",
+      "/usr/lib/python3.11",
+      "/usr/lib/python3.11/os.py",
+      "/usr/share/mods",
+      "/usr/share/mods/m.py",
+    ],
+  ],
+  [
     "what a library opens, by that library's RUNPATH",
     {
       "usr/bin/p": dynamicProgram({ needed: ["liba.so.1"] }),
@@ -268,7 +300,7 @@ const cases: readonly (readonly [
       "usr/bin/perl": dynamicProgram({ tail: "\0/etc/perl\0/usr/share/perl/5.36\0/usr/share/perl5\0" }),
       "usr/share/perl/5.36/strict.pm": "",
       "usr/share/perl/5.36/strict.pod": "",
-      "usr/share/perl5/A/B.pm": "use A::C;\n1;\n",
+      "usr/share/perl5/A/B.pm": "use base qw(A::C);\n1;\n",
       "usr/share/perl5/A/C.pm": "1;\n",
       "usr/share/perl5/Other.pm": "1;\n",
       "usr/bin/s": "#!/usr/bin/perl\nuse strict;\nuse A::B 1.0;\n",
@@ -576,10 +608,14 @@ const cautions: readonly (readonly [
     /not everybody may read.*\/etc\/p\/key/,
   ],
   [
-    "commands of shell scripts",
-    { "usr/bin/s": "#!/bin/sh\nsed x | sort\n", "usr/bin/sh": dynamicProgram(), "usr/bin/sed": dynamicProgram() },
-    { programs: ["s"] },
-    /\/usr\/bin\/s seems to call sed: not in the environment/,
+    "commands of shell scripts that were not asked for",
+    {
+      "srv/s": { text: "#!/bin/sh\nsed x | sort\n", mode: 0o755 },
+      "usr/bin/sh": dynamicProgram(),
+      "usr/bin/sed": dynamicProgram(),
+    },
+    { include: ["/srv/s"] },
+    /\/srv\/s seems to call sed: not in the environment/,
   ],
   [
     "a shell that a program can call",

@@ -108,7 +108,13 @@ function takeProgram(name: string, collector: Collector): Command | undefined {
     );
     return undefined;
   }
-  const asker: Asker = { rule: "program", text: "a program that was asked for", as: "program", strict: true };
+  const asker: Asker = {
+    rule: "program",
+    text: "a program that was asked for",
+    as: "program",
+    strict: true,
+    calls: true,
+  };
   const head = readHead(collector.root.hostPath(found.path));
   const script = parseScript(head);
   const isExecutable = (found.stats.mode & 0o111) !== 0;

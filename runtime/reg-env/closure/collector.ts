@@ -22,6 +22,8 @@ export interface Asker extends Reason {
   readonly process?: Process | undefined;
   /** What runs it, where the file itself does not say. */
   readonly runner?: string;
+  /** What a shell script seems to call comes in too. */
+  readonly calls?: boolean;
   /** What it lacks is an error, not a warning. */
   readonly strict?: boolean;
 }

@@ -30,6 +30,7 @@ const texts: readonly (readonly [text: string, commands: readonly string[]])[] =
   ["if grep -q x file; then awk 1; else cat; fi", ["awk", "cat", "grep"]],
   ["A=$(basename $0) B=1 tar xf $1", ["basename", "tar"]],
   ["# comment: sed\nfor f in a b; do cp $f /; done", ["cp"]],
+  ["# don't\nV=\"$(basename $0)\" # can't\nls", ["basename", "ls"]],
   ["helper() {\n  echo hello\n}\nhelper", []],
   ["cat <<END\nsed is not called\nEND\nls", ["cat", "ls"]],
   ["! mountpoint /x || exec /usr/sbin/nginx -g 'daemon off;'", ["/usr/sbin/nginx", "mountpoint"]],

@@ -91,8 +91,9 @@ export function commandsOf(text: string): string[] {
   const code = text
     .replaceAll(/\\\n/g, " ")
     .replaceAll(/<<-?\s*(['"]?)(\w+)\1[^\n]*\n[\s\S]*?\n\s*\2\b/g, "\n")
-    .replaceAll(/'[^']*'/g, "''")
+    // Before quotations: there are apostrophes in comments.
     .replaceAll(/(^|\s)#.*$/gm, "$1")
+    .replaceAll(/'[^']*'/g, "''")
     // Patterns of case.
     .replaceAll(/^\s*\(?[^()\s]+(\s*\|\s*[^()\s]+)*\)/gm, "");
   const found = new Set<string>();

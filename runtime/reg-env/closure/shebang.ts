@@ -1,6 +1,6 @@
 /** What a script brings: its interpreter, through env(1) or not, and that one's interpreter. */
 import type { Asker, Collector } from "./collector.ts";
-import { BY_EXTENSION, isShell, type Script } from "./script.ts";
+import { BY_EXTENSION, commandsOf, isShell, type Script } from "./script.ts";
 
 /** The program that runs the script, once it is found. */
 export function takeScript(collector: Collector, path: string, script: Script, asker: Asker): { interpreter?: string } {
@@ -30,8 +30,27 @@ export function takeScript(collector: Collector, path: string, script: Script, a
     interpreter = added.path;
   }
   const named = script.program ?? script.interpreter;
-  if (isShell(named)) collector.shellScripts.set(path, collector.root.readText(path) ?? "");
+  if (isShell(named)) {
+    const text = collector.root.readText(path) ?? "";
+    if (asker.calls === true) takeCommands(path, text, collector);
+    else collector.shellScripts.set(path, text);
+  }
   return { interpreter };
+}
+
+/** A guess, which brings too much rather than too little; only for scripts that were asked for, and scripts that these call. */
+function takeCommands(script: string, text: string, collector: Collector): void {
+  for (const command of commandsOf(text)) {
+    const found = collector.findProgram(command);
+    if (found !== undefined)
+      collector.add(found, {
+        rule: "script",
+        from: script,
+        text: `${script} seems to call ${command}`,
+        as: "program",
+        calls: true,
+      });
+  }
 }
 
 function plain(name: string): string {

@@ -3,14 +3,16 @@
  * Source: Python's Modules/getpath.py (landmark os.py), site.py (pyvenv.cfg, dist-packages of Debian).
  */
 import { basename, dirname, join } from "node:path";
-import type { Rule } from "../collector.ts";
+import type { Collector, Rule } from "../collector.ts";
 
 /** Parts of the library for its own tests, for teaching and for building Python, not for programs. */
 const LEFT_OUT = /\/(test|tests|idlelib|turtledemo|ensurepip|config-\d[^/]*)$/;
 
 export const python: Rule = {
   name: "python",
-  apply({ path, asked, elf, process }, collector) {
+  apply({ path, asked, elf, process, interpreter }, collector) {
+    if (interpreter !== undefined && /^python[\d.]*$/.test(basename(interpreter)))
+      collector.defer(() => takeNamedFolders(path, interpreter, collector)); // the interpreter has to be looked at first
     if (elf === undefined || process === undefined || process.program.path !== path) return;
     const names = [basename(path), ...process.objects.flatMap((object) => [...object.names])];
     const version = names
@@ -52,3 +54,20 @@ export const python: Rule = {
       collector.addTree(environment, { ...asker, text: `part of the virtual environment of ${asked}` });
   },
 };
+
+/** Folders of modules that a script names, as Debian's own scripts do: sys.path.insert(0, "/usr/share/python3"). */
+function takeNamedFolders(script: string, interpreter: string, collector: Collector): void {
+  const { root } = collector;
+  for (const [, , folder = ""] of (root.readText(script) ?? "").matchAll(/(["'])(\/(?:usr|opt|srv)\/[^"'\n]+)\1/g)) {
+    const names = root.list(folder);
+    const holdsModules = names.some((name) => name.endsWith(".py") || root.isFile(join(folder, name, "__init__.py")));
+    if (holdsModules && !/\/s?bin\/?$/.test(folder))
+      collector.addTree(folder.replace(/(.)\/+$/, "$1"), {
+        rule: "python",
+        from: script,
+        text: `modules that ${script} names by their folder`,
+        as: "data",
+        process: collector.processes.get(interpreter),
+      });
+  }
+}
