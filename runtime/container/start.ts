@@ -19,6 +19,9 @@ export interface StartOptions {
   readonly warn?: (message: string) => void;
 }
 
+/** Longer than init takes to end after it has said why. */
+const END_MS = 10_000;
+
 /** Starts a created container. Returns when its process has been executed; throws what kept it from that. */
 export function start({ root, id, notifySocket, warn }: StartOptions): void {
   const container = Container.open(root, id);
@@ -69,7 +72,10 @@ function openGate({ directory, state }: Container): void {
         if (said === "") directory.removeExecFifo();
         said += host.decode(buffer.subarray(0, count));
       }
-      if (said.length > 1) throw fromErrorData(JSON.parse(said.slice(1)) as ErrorData);
+      if (said.length > 1) {
+        poll([[pidfd, C.POLLIN]], END_MS); // it is about to end, and the caller about to delete the container
+        throw fromErrorData(JSON.parse(said.slice(1)) as ErrorData);
+      }
       if (said === "") throw new RegError("EPIPE", "container init ended before it was started");
     });
   } finally {
