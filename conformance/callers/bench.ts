@@ -5,8 +5,8 @@
  *   bench.js [--rounds N] [--write]
  *
  * Every round takes one sample of each runtime, in an order that turns from round to round; ratios are those of samples of the same round.
- * The config.json that is measured is the one that the caller wrote, with another program and another cgroup; all runtimes get it where
- * crun works (see session.ts), with measure.c. --write puts the table into README.md.
+ * The config.json that is measured is the one that the caller wrote, with another program and another cgroup; measure.c runs it. All
+ * runtimes have the same cgroup hierarchies, those that crun works with (see session.ts). --write puts the table into README.md.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -162,7 +162,7 @@ async function benchSubject(
   const places = new Map<Runtime["kind"], Workplace>();
   try {
     for (const runtime of runtimes) {
-      const place = await workshop.open(caller, runtime);
+      const place = await workshop.open(caller, runtime, "v1"); // the same for all
       places.set(runtime.kind, place);
       await script(place, caller.start);
     }

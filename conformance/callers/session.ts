@@ -23,7 +23,7 @@ set -e
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -m 1777 /run/lock
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
-if [ "$1" = crun ] && grep -q ' /sys/fs/cgroup/unified ' /proc/self/mounts; then
+if [ "$1" = v1 ] && grep -q ' /sys/fs/cgroup/unified ' /proc/self/mounts; then
     umount /sys/fs/cgroup/unified
 fi
 echo ready
@@ -41,12 +41,12 @@ export class Session {
     this.#environment = environment;
   }
 
-  /** `kind`: crun refuses a cgroup v2 mount beside v1 ones, so it does not get to see one. */
-  static async open(kind: string): Promise<Session> {
+  /** `cgroups` is "v1" to hide a cgroup v2 mount that stands beside v1 ones, which crun refuses. */
+  static async open(cgroups: "all" | "v1"): Promise<Session> {
     const environment = { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LANG: "C.UTF-8" };
     const first = spawn(
       "unshare",
-      ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", FIRST_PROCESS, "first", kind],
+      ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", FIRST_PROCESS, "first", cgroups],
       // In a process group of its own, so that an interrupt from the terminal leaves time to clean up.
       { stdio: ["pipe", "pipe", "pipe"], env: environment, detached: true },
     );

@@ -30,6 +30,11 @@ export function findRuntimes(kinds: readonly string[]): Runtime[] {
   return [{ kind: "reg" as const, path: REG, label: "reg" }, ...newest].filter(({ kind }) => kinds.includes(kind));
 }
 
+/** Which hierarchies a runtime works with. */
+function cgroupsFor({ kind }: Runtime): "all" | "v1" {
+  return kind === "crun" ? "v1" : "all";
+}
+
 export class Workshop {
   readonly folder = mkdtempSync(join(tmpdir(), "reg-callers-"));
   readonly #image: Image;
@@ -46,13 +51,13 @@ export class Workshop {
     this.#image = makeImage(this.folder);
   }
 
-  async open(caller: Caller, runtime: Runtime): Promise<Workplace> {
+  async open(caller: Caller, runtime: Runtime, cgroups: "all" | "v1" = cgroupsFor(runtime)): Promise<Workplace> {
     const name = `${caller.name}-${runtime.kind}`;
     const mark = `${basename(this.folder)}-${name}`;
     const folder = join(this.folder, name);
     mkdirSync(folder);
     const prologue = caller.configure({ runtime, folder, mark, ...this.#image });
-    const session = await Session.open(runtime.kind);
+    const session = await Session.open(cgroups);
     const place = { session, prologue, folder, mark };
     this.#open.set(place, caller.stop === undefined ? undefined : `${prologue}\n${caller.stop}`);
     return place;
