@@ -30,7 +30,6 @@ import {
 } from "./lab.ts";
 
 const LIMIT_BYTES = 384 * 1024 * 1024;
-const MOST = 120;
 
 export interface ModelResult {
   readonly program: string;
@@ -60,7 +59,7 @@ export async function measureModel(store: Store, quick: boolean): Promise<ModelR
     for (const wanted of quick ? [0, 1] : [0, 0.25, 0.5, 0.75, 0.9, 1]) {
       const { shared, share } = choose(entries, touched, wanted);
       const predicted = (LIMIT_BYTES - share * fileSet) / (privatePart + (1 - share) * fileSet);
-      points.push({ share, predicted, measured: await field.fill(shared) });
+      points.push({ share, predicted, measured: await field.fill(shared, Math.ceil(predicted * 1.3) + 3) });
     }
     results.push({ program: program.name, limit: LIMIT_BYTES, privatePart, fileSet, points });
   }
@@ -125,10 +124,10 @@ class Field {
     return used;
   }
 
-  /** How many containers start before the kernel has to reclaim. */
-  async fill(shared: ReadonlySet<string>): Promise<number> {
+  /** How many containers start before the kernel has to reclaim; at most `most`. */
+  async fill(shared: ReadonlySet<string>, most: number): Promise<number> {
     let count = 0;
-    await this.#grow(shared, MOST, () => {
+    await this.#grow(shared, most, () => {
       if (this.#reclaimed()) return false;
       count++;
       return true;

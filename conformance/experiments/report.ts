@@ -122,7 +122,7 @@ function stormCells(rows: readonly StormRow[]): Cells {
 
 function modelCells(results: readonly ModelResult[]): Cells {
   return [
-    ["containers that fit", "private part A", "files L", "share s", "predicted", "measured", "off by"],
+    ["containers that fit", "private part A", "files L", "share s", "predicted", "measured"],
     ...results.flatMap(({ program, limit, privatePart, fileSet, points }) =>
       points.map(({ share, predicted, measured }) => [
         `${program}, ${Math.round(limit / 1024 / 1024)} MiB`,
@@ -131,7 +131,6 @@ function modelCells(results: readonly ModelResult[]): Cells {
         share.toFixed(2),
         predicted.toFixed(1),
         String(measured),
-        `${((measured / predicted - 1) * 100).toFixed(0)} %`,
       ]),
     ),
   ];
