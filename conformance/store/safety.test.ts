@@ -12,6 +12,7 @@ import { parseEnvironmentName } from "../../runtime/reg/name.ts";
 import { openTree } from "../../runtime/reg/tree.ts";
 import { listObjects, listTrees } from "../../runtime/reg-env/store/contents.ts";
 import { uninstallEnvironment } from "../../runtime/reg-env/store/environment.ts";
+import { exportEnvironment } from "../../runtime/reg-env/store/export.ts";
 import { collectGarbage } from "../../runtime/reg-env/store/gc.ts";
 import type { Store } from "../../runtime/reg-env/store/store.ts";
 import { mounting, needs, program, root } from "../testing.ts";
@@ -104,6 +105,13 @@ async function uninstallIfThere(store: Store, name: string): Promise<void> {
 
 for (const verb of ["generate", "replace", "uninstall"])
   test(`${verb}, killed at ${KILLS} random moments, leaves a store in order`, () => killOften(verb));
+
+test(`install, killed at ${KILLS} random moments, leaves a store in order`, async () => {
+  const store = makeStore(join(top, "exporting"));
+  await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  await exportEnvironment(store, parseEnvironmentName("python@3.11"), `${source}-exported`);
+  await killOften("install");
+});
 
 test(`gc, killed at ${KILLS} random moments, leaves a store in order`, () =>
   killOften("gc", async (store) => {

@@ -6,6 +6,7 @@ import { once } from "node:events";
 import { storeDirectory } from "../../runtime/reg/layout.ts";
 import { parseEnvironmentName } from "../../runtime/reg/name.ts";
 import { uninstallEnvironment } from "../../runtime/reg-env/store/environment.ts";
+import { importEnvironment } from "../../runtime/reg-env/store/export.ts";
 import { collectGarbage } from "../../runtime/reg-env/store/gc.ts";
 import { createStore } from "../../runtime/reg-env/store/store.ts";
 import { closureOf, generate, NGINX_PATHS, PYTHON_PATHS } from "./fixture.ts";
@@ -29,6 +30,8 @@ const VERBS: Readonly<Record<string, () => Promise<unknown>>> = {
     await generate(opened, "python@3.11", closureOf(root, PYTHON_PATHS));
     await uninstallEnvironment(opened, parseEnvironmentName("python@3.11"));
   },
+  // What safety.test.ts exported.
+  install: async () => importEnvironment(createStore(directory), `${root}-exported`, { replace: true }),
   gc: async () => collectGarbage(createStore(directory)),
 };
 
