@@ -207,7 +207,7 @@ function charts({ volume, startup, memory, storm, model }: Results): Record<stri
   }
   if (memory !== undefined)
     drawn["memory.svg"] = lineChart(
-      "Memory of N containers, each of an environment of its own",
+      "Memory of N containers of different environments: PSS, and the fall of MemFree",
       "containers",
       "MB",
       (["copies", "shared"] as const).flatMap((layout) => {
@@ -215,7 +215,7 @@ function charts({ volume, startup, memory, storm, model }: Results): Record<stri
         const name = layout === "shared" ? "environments" : "copies";
         return [
           {
-            label: `${name}: fall of MemFree`,
+            label: `${name}: MemFree`,
             points: line(
               rows.filter(({ containers }) => containers >= 50),
               ({ free }) => free,
@@ -262,12 +262,11 @@ function modelChart({ program, limit, privatePart, fileSet, points }: ModelResul
   );
 }
 
-/** The README's part: memory, volume and the model, and where the rest is. */
-function summary({ volume, memory, model }: Results, where: string): string {
+/** The README's part: memory and volume, and where the rest is. */
+function summary({ volume, memory }: Results, where: string): string {
   const parts = [
     ...(memory === undefined ? [] : [`![Memory of N containers](${FOLDER}/memory.svg)`, markdown(memoryCells(memory))]),
     ...(volume === undefined ? [] : [markdown(volumeCells(volume))]),
-    ...(model === undefined ? [] : [markdown(modelCells(model))]),
   ];
-  return `${where}; start-up, storms and more charts: [RESULTS.md](${FOLDER}/RESULTS.md).\n\n${parts.join("\n\n")}`;
+  return `${where}; start-up, storms, the model and more charts: [RESULTS.md](${FOLDER}/RESULTS.md).\n\n${parts.join("\n\n")}`;
 }

@@ -46,7 +46,8 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
 
 try {
   const store = prepare();
-  for (const program of PROGRAMS) {
+  // With no part to measure, only the report is made again.
+  for (const program of parts.length === 0 ? [] : PROGRAMS) {
     say(`environment of ${program.name}`);
     await generate(store, program);
   }
