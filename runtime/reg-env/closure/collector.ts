@@ -3,7 +3,7 @@
  * bring what no header names. A file keeps the first reason it got; all is done in the order of asking, so the outcome is always the same.
  */
 import type { Stats } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Elf } from "./elf/elf.ts";
 import { expandBraces, globToRegExp, hasWildcard } from "./glob.ts";
 import { Linker, type Process } from "./loader/link.ts";
@@ -299,10 +299,13 @@ export class Collector {
     const process = before === undefined ? this.linker.start(path, elf) : this.linker.open(before, path, elf);
     const known = before?.objects.length ?? 0;
     this.#addObjects(process, known + 1);
-    for (const { name, requester } of process.missing.slice(before?.missing.length ?? 0))
+    for (const { name, requester } of process.missing.slice(before?.missing.length ?? 0)) {
+      // Beside it: found by the RPATH of another library that loads both.
+      if (this.root.isFile(join(dirname(requester.path), name))) continue;
       this.warnings.add(
         `${requester.path} needs ${name}, which is not there: ${before === undefined ? "it" : before.program.path} can not load it`,
       );
+    }
     return process;
   }
 

@@ -72,7 +72,7 @@ export const command: CommandModule<object, GenerateArguments> = {
       });
     const store = anyStore(argv);
     const root = resolve(argv.root);
-    const traced = await traceAll(root, traceLines(argv.trace, args));
+    const traced = await traceAll(root, traceLines(argv.trace, args), argv.env);
     const closure = await withProgress("look for what is needed", async () =>
       computeClosure({
         root,
@@ -119,10 +119,14 @@ function traceLines(trace: GenerateArguments["trace"], args: readonly string[]):
 }
 
 /** What all runs touched. A command that fails is told of: it may have been traced to the wrong end. */
-async function traceAll(root: string, commands: readonly (readonly string[])[]): Promise<TracedFile[]> {
+async function traceAll(
+  root: string,
+  commands: readonly (readonly string[])[],
+  env: readonly string[],
+): Promise<TracedFile[]> {
   const files: TracedFile[] = [];
   for (const command of commands) {
-    const traced = await traceCommand(root, command);
+    const traced = await traceCommand(root, command, env);
     if (traced.status !== 0) warn(`the traced command ${command.join(" ")} ended with status ${traced.status}`);
     files.push(...traced.files);
   }

@@ -3,10 +3,11 @@
  * chrooted, in a mount namespace of its own, and below an overlay: what it writes is thrown away.
  */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { RegError } from "../../errors/errors.ts";
+import { SEARCH_PATH } from "../closure/collector.ts";
 import type { TracedFile } from "../closure/types.ts";
 import { parseTrace } from "./parse.ts";
 
@@ -16,43 +17,49 @@ export interface Traced {
   readonly status: number;
 }
 
-/** $0 the folder for the overlay, $1 the root, $2 the log, then the command. */
+/** $0 the folder for the overlay, $1 the root, then what strace is called with. */
 const IN_ROOT = `set -eu
-folder=$0 root=$1 log=$2
-shift 2
+folder=$0 root=$1
+shift
 mount -t tmpfs tmpfs "$folder"
 mkdir "$folder/upper" "$folder/work" "$folder/root"
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
 mkdir -p "$folder/root/proc" "$folder/root/dev"
 mount -t proc proc "$folder/root/proc"
 mount --rbind /dev "$folder/root/dev"
-exec strace -f -y -qq -s 4096 -e trace=%file,%process,fchdir -e signal=none -o "$log" chroot "$folder/root" "$@"`;
+exec strace "$@"`;
 
-/** Throws RegError when there is no strace, or the command can not be started. */
-export async function traceCommand(root: string, command: readonly string[]): Promise<Traced> {
+/** The command's PATH is that of a container, so that the same programs are found. */
+const STRACE = [
+  "-f",
+  "-y",
+  "-qq",
+  "-s",
+  "4096",
+  "-e",
+  "trace=%file,%process,fchdir",
+  "-e",
+  "signal=none",
+  "-E",
+  `PATH=${SEARCH_PATH.join(":")}`,
+];
+
+/** `env`: NAME=value. Throws RegError when there is no strace, or the command can not be started. */
+export async function traceCommand(
+  root: string,
+  command: readonly string[],
+  env: readonly string[] = [],
+): Promise<Traced> {
   const folder = mkdtempSync(join(tmpdir(), "reg-env-trace-"));
   const overlay = mkdtempSync(join(tmpdir(), "reg-env-trace-"));
   const log = join(folder, "log");
   const isHost = resolve(root) === "/";
+  const options = [...STRACE, ...env.flatMap((variable) => ["-E", variable]), "-o", log];
   try {
-    const [program = "", ...args] = isHost
-      ? [
-          "strace",
-          "-f",
-          "-y",
-          "-qq",
-          "-s",
-          "4096",
-          "-e",
-          "trace=%file,%process,fchdir",
-          "-e",
-          "signal=none",
-          "-o",
-          log,
-          ...command,
-        ]
-      : [
-          "unshare",
+    const inRoot = [...options, "chroot", join(overlay, "root"), ...command];
+    const status = isHost
+      ? await run("strace", [...options, ...withPath(command)])
+      : await run("unshare", [
           "--mount",
           "--propagation",
           "private",
@@ -61,14 +68,8 @@ export async function traceCommand(root: string, command: readonly string[]): Pr
           IN_ROOT,
           overlay,
           resolve(root),
-          log,
-          ...command,
-        ];
-    const status = await run(
-      program,
-      args,
-      isHost ? {} : { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" },
-    );
+          ...inRoot,
+        ]);
     const text = readLog(log);
     if (text === undefined)
       throw new RegError("ENOENT", `trace ${command.join(" ")}: nothing was traced`, {
@@ -83,6 +84,12 @@ export async function traceCommand(root: string, command: readonly string[]): Pr
     rmSync(folder, { recursive: true, force: true });
     rmSync(overlay, { recursive: true, force: true });
   }
+}
+
+/** strace looks the program up in its own PATH. */
+function withPath([program = "", ...args]: readonly string[]): string[] {
+  const found = program.includes("/") ? undefined : SEARCH_PATH.map((folder) => join(folder, program)).find(existsSync);
+  return [found ?? program, ...args];
 }
 
 /** Without what chroot(1) itself looked at. */
@@ -100,8 +107,8 @@ function readLog(path: string): string | undefined {
 }
 
 /** With our terminal; signals of the terminal are for the command, and end it, not us. */
-function run(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<number> {
-  const child = spawn(program, args, { stdio: "inherit", env: { ...process.env, ...env } });
+function run(program: string, args: readonly string[]): Promise<number> {
+  const child = spawn(program, args, { stdio: "inherit" });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   const ignore = () => undefined;
   process.on("SIGINT", ignore);

@@ -32,6 +32,7 @@ const LANGUAGES: readonly Language[] = [
       "/usr/lib/php",
       "/usr/share/php",
       "/usr/share/php*-*",
+      "/usr/share/zoneinfo",
       "/usr/local/lib/php",
       "/usr/local/etc/php",
     ],
