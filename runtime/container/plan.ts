@@ -3,6 +3,7 @@ import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { readLink, readText } from "../libc/file.ts";
+import { permittedCapabilities } from "../linux/capability.ts";
 import { type CgroupHost, detectCgroups } from "../linux/cgroup/host.ts";
 import * as modules from "../linux/security-module.ts";
 import type { Config } from "../oci/config.ts";
@@ -20,7 +21,8 @@ export interface HeldComposition extends Composition {
   readonly release: () => void;
 }
 
-export interface CreateOptions extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition"> {
+export interface CreateOptions
+  extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition" | "systemd" | "processHost"> {
   /** Directory of all containers' state. */
   readonly root: string;
   /** Absolute or relative to the working directory. */
@@ -84,7 +86,9 @@ export function withPlan<T>(
   const composition = options.compose?.(config, bundle);
   try {
     const more = { ...notifyOption(options), ...(composition === undefined ? {} : { composition }) };
-    return action(planContainer(config, { ...options, ...more, systemd, modules, bundle }, cgroupHost), cgroupHost);
+    const processHost = { modules, capabilities: permittedCapabilities() };
+    const whole = { ...options, ...more, systemd, processHost, bundle };
+    return action(planContainer(config, whole, cgroupHost), cgroupHost);
   } finally {
     composition?.release();
   }

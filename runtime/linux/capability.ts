@@ -1,4 +1,9 @@
-/** Capabilities by name. Source: capabilities(7), linux/capability.h. */
+/** Capabilities by name. Source: capabilities(7), linux/capability.h, capget(2). */
+import { checked } from "../libc/call.ts";
+import * as C from "../libc/constants.ts";
+import { libc } from "../libc/libc.ts";
+import { Struct } from "../libc/memory.ts";
+import { CAP_DATA, CAP_HEADER } from "../libc/structs.ts";
 
 // biome-ignore format: the order is the kernel's numbering
 const NAMES = [
@@ -42,4 +47,19 @@ export function capabilitySet(names: readonly string[], unknown: string[]): Capa
 /** Whether the set has the capability of this number. */
 export function hasCapability(set: CapabilitySet, number: number): boolean {
   return ((number < 32 ? set.low >>> number : set.high >>> (number - 32)) & 1) === 1;
+}
+
+export const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
+
+/** What this process may use and give on. */
+export function permittedCapabilities(): CapabilitySet {
+  const header = new Struct(CAP_HEADER.size).setU32(CAP_HEADER.version, LINUX_CAPABILITY_VERSION_3);
+  const data = new Struct(2 * CAP_DATA.size);
+  checked(libc.syscall(C.SYS_capget, header.bytes, data.bytes, 0, 0, 0), "capget(2)", "this process");
+  return { low: data.u32(CAP_DATA.permitted), high: data.u32(CAP_DATA.size + CAP_DATA.permitted) };
+}
+
+/** What is in both sets. */
+export function commonCapabilities(one: CapabilitySet, other: CapabilitySet): CapabilitySet {
+  return { low: (one.low & other.low) >>> 0, high: (one.high & other.high) >>> 0 };
 }

@@ -9,7 +9,7 @@ import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { prctl } from "../../libc/process.ts";
 import { CAP_DATA, CAP_HEADER, RLIMIT } from "../../libc/structs.ts";
-import { CAPABILITY_NAMES, hasCapability } from "../../linux/capability.ts";
+import { CAPABILITY_NAMES, hasCapability, LINUX_CAPABILITY_VERSION_3 } from "../../linux/capability.ts";
 import type { CapabilityPlan, ProcessPlan } from "../../oci/plan/process.ts";
 
 /** Drops from the bounding set what the process may never have again. Needs CAP_SETPCAP, so it comes before the user changes. */
@@ -50,8 +50,6 @@ function setGroups(groups: readonly number[], isDenied: () => boolean): void {
   if (errno === EPERM && groups.length === 0 && isDenied()) return;
   throw new SyscallError("setgroups(2)", groups.join(" "), errno, { field: "/process/user/additionalGids" });
 }
-
-const LINUX_CAPABILITY_VERSION_3 = 0x20080522;
 
 /** Sets the effective, permitted, inheritable and ambient sets. */
 export function setCapabilities({ effective, permitted, inheritable, ambient }: CapabilityPlan): void {

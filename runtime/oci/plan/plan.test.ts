@@ -2,8 +2,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import * as C from "../../libc/constants.ts";
+import { CAPABILITY_NAMES, capabilitySet } from "../../linux/capability.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
-import type { Config } from "../config.ts";
+import type { Config, Linux } from "../config.ts";
 import { defaultSpec } from "../default-spec.ts";
 import { type Plan, type PlanOptions, planContainer } from "./plan.ts";
 
@@ -138,6 +139,30 @@ plan("is data: it survives JSON", () => {
   assert.equal(JSON.parse(JSON.stringify(cgroup.writes)), cgroup.writes);
 });
 
+const ALL = capabilitySet(CAPABILITY_NAMES, []);
+
+plan("leaves out capabilities that the runtime does not have, and says so, but not in a user namespace", () => {
+  const modules = { hasAppArmor: () => true, hasSelinux: () => true };
+  const own = capabilitySet(["CAP_CHOWN", "CAP_KILL"], []);
+  const wanted = ["CAP_CHOWN", "CAP_SYS_RESOURCE"];
+  const capabilities = { bounding: wanted, permitted: wanted, effective: wanted, inheritable: wanted, ambient: wanted };
+  const planned = (more: Partial<Linux>) =>
+    planOf(
+      (config) => ({ process: { cwd: "/", ...config.process, capabilities }, linux: { ...config.linux, ...more } }),
+      { processHost: { modules, capabilities: own } },
+    );
+  const chown = capabilitySet(["CAP_CHOWN"], []);
+  const asked = capabilitySet(wanted, []);
+  const { process, warnings } = planned({});
+  const left = { permitted: chown, effective: chown, inheritable: chown, ambient: chown };
+  assert.equal(process?.capabilities, { bounding: asked, ...left });
+  assert.equal(warnings, ["capabilities that the runtime does not have itself are left out: CAP_SYS_RESOURCE"]);
+  const mapping = [{ containerID: 0, hostID: 100000, size: 1 }];
+  const mapped = planned({ namespaces: [{ type: "user" }], uidMappings: mapping, gidMappings: mapping });
+  assert.equal(mapped.process?.capabilities.permitted, asked);
+  assert.equal(mapped.warnings, []);
+});
+
 plan("leaves out labels for security modules that the kernel does not have, and says so", () => {
   const change = (config: Config): Partial<Config> => ({
     process: { cwd: "/", ...config.process, apparmorProfile: "web", selinuxLabel: "a:b:c:s0" },
@@ -145,7 +170,8 @@ plan("leaves out labels for security modules that the kernel does not have, and 
   });
   const on = (hasAppArmor: boolean, hasSelinux: boolean) => {
     const modules = { hasAppArmor: () => hasAppArmor, hasSelinux: () => hasSelinux };
-    const { process, mountLabel, warnings } = planOf(change, { modules });
+    const processHost = { modules, capabilities: ALL };
+    const { process, mountLabel, warnings } = planOf(change, { processHost });
     return [process?.apparmorProfile, process?.selinuxLabel, mountLabel, warnings.join("; ")];
   };
   assert.equal(on(true, true), ["web", "a:b:c:s0", "a:b:d:s0", ""]);

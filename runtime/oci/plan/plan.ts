@@ -6,7 +6,6 @@ import { RegError, UsageError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import type { CgroupHost } from "../../linux/cgroup/host.ts";
 import type { NetDevicePlan } from "../../linux/net-device.ts";
-import type { SecurityModules } from "../../linux/security-module.ts";
 import type { Config, Hooks, Linux, MemoryPolicy } from "../config.ts";
 import { type CgroupPlan, type CgroupRequest, planCgroup } from "./cgroup/plan.ts";
 import { type DevicePlan, fillsDev, planDevices } from "./devices.ts";
@@ -14,7 +13,7 @@ import { type IntelRdtPlan, planIntelRdt } from "./intel-rdt.ts";
 import { parseMountOptions, propagationFlag } from "./mount-options.ts";
 import { cleanPath, type IdMapPlan, type MountPlan, planMounts, userNamespaceMap } from "./mounts.ts";
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
-import { lastWins, type ProcessPlan, planProcess, withoutMissingModules } from "./process.ts";
+import { fitProcess, lastWins, type ProcessHost, type ProcessPlan, planProcess } from "./process.ts";
 import { planSeccomp, type SeccompPlan } from "./seccomp.ts";
 import { planSysctl, type SysctlPlan } from "./sysctl.ts";
 
@@ -106,8 +105,8 @@ export interface PlanOptions extends CgroupRequest {
   readonly listenFds: number;
   /** Directory of the host that gets the socket for sd_notify(3); absent: nobody listens. */
   readonly notifyDirectory?: string;
-  /** The host's security modules; absent: all are taken to be there. */
-  readonly modules?: SecurityModules;
+  /** Absent: the host is taken to have everything. */
+  readonly processHost?: ProcessHost;
   /** Takes the place of root.path. */
   readonly composition?: Composition;
 }
@@ -169,9 +168,10 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const unknown: string[] = [];
   const warnings: string[] = [];
   const whole = config.process === undefined ? undefined : planProcess(config.process, unknown);
-  const { modules } = options;
-  const process = whole && modules ? withoutMissingModules(whole, modules, warnings) : whole;
-  const labelled = Boolean(linux.mountLabel) && (modules === undefined || modules.hasSelinux());
+  const { processHost } = options;
+  const process =
+    whole && processHost ? fitProcess(whole, processHost, hasNamespace(namespaces, "user"), warnings) : whole;
+  const labelled = Boolean(linux.mountLabel) && (processHost === undefined || processHost.modules.hasSelinux());
   if (linux.mountLabel && !labelled) warnings.push("linux.mountLabel is ignored: this kernel has no SELinux");
   const seccomp = planSeccomp(config);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];

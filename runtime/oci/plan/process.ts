@@ -1,5 +1,11 @@
 /** The container's process, as data: who it is, what it may do, what it runs. Pure. Source: runtime-spec config.md "Process". */
-import { type CapabilitySet, capabilitySet } from "../../linux/capability.ts";
+import {
+  CAPABILITY_NAMES,
+  type CapabilitySet,
+  capabilitySet,
+  commonCapabilities,
+  hasCapability,
+} from "../../linux/capability.ts";
 import type { SecurityModules } from "../../linux/security-module.ts";
 import type { IoPriority, Process, Scheduler } from "../config.ts";
 
@@ -99,11 +105,29 @@ export function planProcess(process: Process, unknown: string[], field = "/proce
   };
 }
 
+/** What of the host decides what a process can have. */
+export interface ProcessHost {
+  readonly modules: SecurityModules;
+  /** What the runtime has, and so may give on. */
+  readonly capabilities: CapabilitySet;
+}
+
+/** The process as this host can make it; what it goes without is told in `warnings`. The root of a user namespace has all capabilities. */
+export function fitProcess(
+  plan: ProcessPlan,
+  host: ProcessHost,
+  inUserNamespace: boolean,
+  warnings: string[],
+): ProcessPlan {
+  const fitted = withoutMissingModules(plan, host.modules, warnings);
+  return inUserNamespace ? fitted : withoutMissingCapabilities(fitted, host.capabilities, warnings);
+}
+
 /**
  * Leaves out what is for a security module that the kernel does not have, and says so in `warnings`. runc fails, crun goes on; engines
  * ask for a profile only where there is the module.
  */
-export function withoutMissingModules(plan: ProcessPlan, modules: SecurityModules, warnings: string[]): ProcessPlan {
+function withoutMissingModules(plan: ProcessPlan, modules: SecurityModules, warnings: string[]): ProcessPlan {
   const { apparmorProfile, selinuxLabel, ...rest } = plan;
   const ignore = (what: string, module: string) => {
     warnings.push(`process.${what} is ignored: this kernel has no ${module}`);
@@ -116,5 +140,29 @@ export function withoutMissingModules(plan: ProcessPlan, modules: SecurityModule
     ...rest,
     ...(profile === undefined ? {} : { apparmorProfile: profile }),
     ...(label === undefined ? {} : { selinuxLabel: label }),
+  };
+}
+
+/**
+ * Leaves out the capabilities that the runtime does not have itself, and says so in `warnings`: it could not give them on. "Runtimes SHOULD
+ * NOT fail" for such a wish (runtime-spec config.md, "capabilities").
+ */
+function withoutMissingCapabilities(plan: ProcessPlan, own: CapabilitySet, warnings: string[]): ProcessPlan {
+  const { bounding, permitted, effective, inheritable, ambient } = plan.capabilities;
+  const granted = commonCapabilities(permitted, own);
+  if (granted.low === permitted.low && granted.high === permitted.high) return plan;
+  const missing = CAPABILITY_NAMES.filter(
+    (_, number) => hasCapability(permitted, number) && !hasCapability(granted, number),
+  );
+  warnings.push(`capabilities that the runtime does not have itself are left out: ${missing.join(", ")}`);
+  return {
+    ...plan,
+    capabilities: {
+      bounding,
+      permitted: granted,
+      effective: commonCapabilities(effective, own),
+      inheritable: commonCapabilities(inheritable, own),
+      ambient: commonCapabilities(ambient, own),
+    },
   };
 }
