@@ -19,6 +19,7 @@ export function writeBundle(store: Store, manifest: Manifest, directory: string)
     fs.mkdirSync(root, { mode: 0o755 });
     const entries = mergeUnits(manifest.units.map(({ digest }) => readUnit(store.directory, digest)));
     for (const entry of entries) writeEntry(store, root, entry);
+    for (const made of [directory, root]) fs.chmodSync(made, 0o755); // whatever the umask
     // Backwards: a directory gets its mode when everything is in it.
     for (const entry of entries.toReversed())
       if (entry.type === "directory") fs.chmodSync(`${root}/${entry.path}`, entry.mode);

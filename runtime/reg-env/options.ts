@@ -1,4 +1,5 @@
 /** Options that commands share, and how their values are read. */
+import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { RegError } from "../errors/errors.ts";
 import { DEFAULT_DOMAIN, DEFAULT_STORE, storeDirectory } from "../reg/layout.ts";
@@ -22,7 +23,7 @@ export function storeOptions<T>(yargs: Argv<T>): Argv<T & StoreArguments> {
 }
 
 export function existingStore({ store, domain }: StoreArguments): Store {
-  return openStore(storeDirectory(store, domain));
+  return openStore(storeDirectory(resolve(store), domain));
 }
 
 /** Made when it is not there. */
@@ -31,7 +32,7 @@ export function anyStore({ store, domain }: StoreArguments): Store {
     throw new RegError("EPERM", "only root can fill a store", {
       hint: "files keep their owners, and nobody else may change what all containers run; use sudo",
     });
-  return createStore(storeDirectory(store, domain));
+  return createStore(storeDirectory(resolve(store), domain));
 }
 
 /** --format, where a command prints something that programs read too. */
