@@ -16,6 +16,7 @@ import { directoryInRoot, fdPath } from "../linux/path.ts";
 import { openProc, writeProc } from "../linux/procfs.ts";
 import type { State } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
+import type { MountPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
@@ -64,6 +65,8 @@ class Init {
   #admitted = false;
   /** Whether this process is in its cgroup. */
   #inCgroup = false;
+  #devFilled = false;
+  #pathsProtected = false;
   #program: Program | undefined;
 
   constructor(task: InitTask, channel: InitChannel) {
@@ -133,14 +136,18 @@ class Init {
     const root = openRoot(this.#plan, trees?.root);
     mounts.forEach((entry, index) => {
       if (entry.kind !== "cgroup") {
-        if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) this.#awaitNetwork();
+        if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) {
+          this.#workAhead(root, mounts.slice(index));
+          this.#awaitNetwork();
+        }
         applyMount(root, entry, this.#plan.mountLabel, trees?.mounts[index]);
         return;
       }
+      this.#workAhead(root, mounts.slice(index));
       this.#enterCgroup();
       mountCgroup(root, entry, this.#task.cgroupHost, hasNamespace(namespaces, "cgroup"));
     });
-    if (this.#plan.fillDev) makeDevices(root, this.#plan.devices, inUserNamespace);
+    this.#fillDev(root);
     this.#enterCgroup();
     this.#runtimeHooks();
     if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
@@ -148,7 +155,7 @@ class Init {
     if (process?.terminal === true)
       openConsole(root, process, process.consoleSize, (master) => this.#channel.send({ type: "console" }, [master]));
     // Hidden only now: hooks may have mounted over what is to be hidden.
-    makeReadonlyPaths(root, this.#plan.readonlyPaths);
+    this.#protectPaths(root);
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
     finishReadonlyMounts(root, mounts);
     for (const { file, value, field } of this.#plan.sysctl) at(field, () => writeProc(proc, `sys/${file}`, value));
@@ -164,6 +171,35 @@ class Init {
     close(proc);
     this.#loadSeccomp("ready");
     this.#channel.send({ type: "ready" });
+  }
+
+  /**
+   * Does, before this process waits for the runtime, what the remaining mounts do not cover: devices in /dev, and the read-only paths
+   * of /proc unless hooks may mount over them.
+   */
+  #workAhead(root: number, rest: readonly MountPlan[]): void {
+    const { hooks, readonlyPaths } = this.#plan;
+    const covers =
+      (place: string) =>
+      ({ destination }: MountPlan) =>
+        destination === "/" || destination === place || destination.startsWith(`${place}/`);
+    if (!rest.some(covers("/dev"))) this.#fillDev(root);
+    const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
+    if (prestart.length + createRuntime.length + createContainer.length > 0 || rest.some(covers("/proc"))) return;
+    if (readonlyPaths.every(({ path }) => path.startsWith("/proc/"))) this.#protectPaths(root);
+  }
+
+  /** Once. */
+  #fillDev(root: number): void {
+    const { fillDev, devices, namespaces } = this.#plan;
+    if (fillDev && !this.#devFilled) makeDevices(root, devices, hasNamespace(namespaces, "user"));
+    this.#devFilled = true;
+  }
+
+  /** Once. */
+  #protectPaths(root: number): void {
+    if (!this.#pathsProtected) makeReadonlyPaths(root, this.#plan.readonlyPaths);
+    this.#pathsProtected = true;
   }
 
   /** The offsets can only be written before a process is in the namespace; so it is made here, and entered after. */

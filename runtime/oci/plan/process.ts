@@ -151,6 +151,7 @@ function withoutMissingCapabilities(plan: ProcessPlan, own: CapabilitySet, warni
   const { bounding, permitted, effective, inheritable, ambient } = plan.capabilities;
   const granted = commonCapabilities(permitted, own);
   if (granted.low === permitted.low && granted.high === permitted.high) return plan;
+  if ((own.low | own.high) === 0) return plan; // a user: other things will fail before, or it is only a plan
   const missing = CAPABILITY_NAMES.filter(
     (_, number) => hasCapability(permitted, number) && !hasCapability(granted, number),
   );
