@@ -66,7 +66,6 @@ class Init {
   /** Whether this process is in its cgroup. */
   #inCgroup = false;
   #devFilled = false;
-  #pathsProtected = false;
   #program: Program | undefined;
 
   constructor(task: InitTask, channel: InitChannel) {
@@ -155,7 +154,7 @@ class Init {
     if (process?.terminal === true)
       openConsole(root, process, process.consoleSize, (master) => this.#channel.send({ type: "console" }, [master]));
     // Hidden only now: hooks may have mounted over what is to be hidden.
-    this.#protectPaths(root);
+    makeReadonlyPaths(root, this.#plan.readonlyPaths);
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
     finishReadonlyMounts(root, mounts);
     for (const { file, value, field } of this.#plan.sysctl) at(field, () => writeProc(proc, `sys/${file}`, value));
@@ -173,20 +172,10 @@ class Init {
     this.#channel.send({ type: "ready" });
   }
 
-  /**
-   * Does, before this process waits for the runtime, what the remaining mounts do not cover: devices in /dev, and the read-only paths
-   * of /proc unless hooks may mount over them.
-   */
+  /** Fills /dev before this process waits for the runtime, unless a mount that is still to come covers it. */
   #workAhead(root: number, rest: readonly MountPlan[]): void {
-    const { hooks, readonlyPaths } = this.#plan;
-    const covers =
-      (place: string) =>
-      ({ destination }: MountPlan) =>
-        destination === "/" || destination === place || destination.startsWith(`${place}/`);
-    if (!rest.some(covers("/dev"))) this.#fillDev(root);
-    const { prestart = [], createRuntime = [], createContainer = [] } = hooks;
-    if (prestart.length + createRuntime.length + createContainer.length > 0 || rest.some(covers("/proc"))) return;
-    if (readonlyPaths.every(({ path }) => path.startsWith("/proc/"))) this.#protectPaths(root);
+    const coversDev = ({ destination }: MountPlan) => `${destination}/`.startsWith("/dev/") || destination === "/";
+    if (!rest.some(coversDev)) this.#fillDev(root);
   }
 
   /** Once. */
@@ -194,12 +183,6 @@ class Init {
     const { fillDev, devices, namespaces } = this.#plan;
     if (fillDev && !this.#devFilled) makeDevices(root, devices, hasNamespace(namespaces, "user"));
     this.#devFilled = true;
-  }
-
-  /** Once. */
-  #protectPaths(root: number): void {
-    if (!this.#pathsProtected) makeReadonlyPaths(root, this.#plan.readonlyPaths);
-    this.#pathsProtected = true;
   }
 
   /** The offsets can only be written before a process is in the namespace; so it is made here, and entered after. */
