@@ -22,7 +22,7 @@ export interface HeldComposition extends Composition {
 }
 
 export interface CreateOptions
-  extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition" | "systemd" | "processHost"> {
+  extends Omit<PlanOptions, "bundle" | "notifyDirectory" | "composition" | "systemd" | "processHost" | "ownNamespace"> {
   /** Directory of all containers' state. */
   readonly root: string;
   /** Absolute or relative to the working directory. */
@@ -87,7 +87,8 @@ export function withPlan<T>(
   try {
     const more = { ...notifyOption(options), ...(composition === undefined ? {} : { composition }) };
     const processHost = { modules, capabilities: permittedCapabilities() };
-    const whole = { ...options, ...more, systemd, processHost, bundle };
+    const ownNamespace = (file: string) => readLink(`/proc/self/ns/${file}`);
+    const whole = { ...options, ...more, systemd, processHost, ownNamespace, bundle };
     return action(planContainer(config, whole, cgroupHost), cgroupHost);
   } finally {
     composition?.release();

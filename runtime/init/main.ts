@@ -29,6 +29,7 @@ import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
 import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
 import { loadSeccomp, type SeccompPoint } from "./steps/seccomp.ts";
+import { writeSysctls } from "./steps/sysctl.ts";
 import type { InitTask } from "./task.ts";
 
 type InitChannel = Channel<FromInit, ToInit>;
@@ -157,7 +158,7 @@ class Init {
     makeReadonlyPaths(root, this.#plan.readonlyPaths);
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
     finishReadonlyMounts(root, mounts);
-    for (const { file, value, field } of this.#plan.sysctl) at(field, () => writeProc(proc, `sys/${file}`, value));
+    writeSysctls(proc, this.#plan.sysctl);
     if (process !== undefined) at("/process/cwd", () => withFd(directoryInRoot(root, process.cwd).fd, () => {}));
     changeRoot(root, rootfs);
     finishRoot(rootfs);

@@ -41,16 +41,19 @@ const ALIGNMENT: Readonly<Record<string, number>> = {
   "{": 8,
 };
 
+/** How deep containers may lie in each other (D-Bus specification, "Valid Signatures"): arrays and structures, 32 each. */
+export const DEEPEST = 64;
+
 /** Where the single complete type that begins at `start` ends. Throws RegError for a signature that is none. */
-export function typeEnd(signature: string, start: number): number {
+export function typeEnd(signature: string, start: number, depth = 0): number {
   const first = signature[start];
-  if (first === undefined || ALIGNMENT[first] === undefined)
-    throw new RegError("EINVAL", `D-Bus signature ${JSON.stringify(signature)}: no type at ${start}`);
-  if (first === "a") return typeEnd(signature, start + 1);
+  if (first === undefined || depth > DEEPEST || !Object.hasOwn(ALIGNMENT, first))
+    throw new RegError("EINVAL", `D-Bus signature ${JSON.stringify(signature.slice(0, 256))}: no type at ${start}`);
+  if (first === "a") return typeEnd(signature, start + 1, depth + 1);
   if (first !== "(" && first !== "{") return start + 1;
   const closing = first === "(" ? ")" : "}";
   let at = start + 1;
-  while (signature[at] !== closing) at = typeEnd(signature, at);
+  while (signature[at] !== closing) at = typeEnd(signature, at, depth + 1);
   return at + 1;
 }
 

@@ -7,7 +7,12 @@ const NAMES = [
   "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH",
   "IO", "PWR", "SYS",
 ];
-const ALIASES: Readonly<Record<string, number>> = { IOT: 6, CLD: 17, POLL: 29, UNUSED: 31 };
+const ALIASES: ReadonlyMap<string, number> = new Map([
+  ["IOT", 6],
+  ["CLD", 17],
+  ["POLL", 29],
+  ["UNUSED", 31],
+]);
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
@@ -21,7 +26,7 @@ export function parseSignal(text: string): number {
   const name = text.toUpperCase().replace(/^SIG/, "");
   const number = name === "" ? -1 : NAMES.indexOf(name);
   if (number > 0) return number;
-  const alias = ALIASES[name];
+  const alias = ALIASES.get(name);
   if (alias !== undefined) return alias;
   const realTime = /^RT(MIN|MAX)([+-]\d+)?$/.exec(name);
   if (realTime !== null) {

@@ -22,6 +22,8 @@ import type {
   Rlimit,
   Scheduler,
 } from "./config.ts";
+import { sysctlFile } from "./sysctl-name.ts";
+import { hasWord } from "./words.ts";
 
 /** A fault before its suggestion is looked for: `choices` are the values that would have been right. */
 export interface CheckFault extends Fault {
@@ -74,7 +76,7 @@ export function checkNul(document: unknown): CheckFault[] {
   const pending: [pointer: string, value: unknown][] = [["", document]];
   for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
     const [pointer, value] = entry;
-    if (NUL_ALLOWED.includes(` ${pointer} `)) continue;
+    if (hasWord(NUL_ALLOWED, pointer)) continue;
     if (typeof value === "string") {
       if (value.includes("\0")) faults.add(pointer, "a string without NUL bytes", value);
     } else if (typeof value === "object" && value !== null) {
@@ -153,7 +155,7 @@ function utsRules(config: Config, namespaces: Namespaces, faults: Faults): void 
 
 function hookRules({ hooks = {} }: Config, faults: Faults): void {
   for (const [kind, list] of Object.entries(hooks) as [string, readonly Hook[]][]) {
-    if (!" prestart createRuntime createContainer startContainer poststart poststop ".includes(` ${kind} `)) continue;
+    if (!hasWord(" prestart createRuntime createContainer startContainer poststart poststop ", kind)) continue;
     for (let index = 0; index < list.length; index++) {
       const { path, timeout } = list[index] as Hook;
       if (!path.startsWith("/")) faults.add(`/hooks/${kind}/${index}/path`, "an absolute path", path);
@@ -226,7 +228,7 @@ function mountRules(mount: Mount, at: string, namespaces: Namespaces, faults: Fa
     // Else an image could hide what /proc/self/attr and /proc/sys are: CVE-2019-16884, CVE-2019-19921.
     if (path === "/proc" && type !== "proc" && !bind)
       faults.add(`${at}/type`, "proc, or a bind mount of a proc filesystem, for a mount on /proc", type);
-    if (path.startsWith("/proc/") && !PROC_FILES.includes(` ${path} `))
+    if (path.startsWith("/proc/") && !hasWord(PROC_FILES, path))
       faults.add(
         `${at}/destination`,
         `outside /proc, or one of${PROC_FILES.trimEnd().replaceAll(" /", ", /").slice(1)}`,
@@ -258,7 +260,7 @@ function linuxRules(config: Config, linux: Linux, namespaces: Namespaces, faults
   if (linux.netDevices !== undefined) netDeviceRules(linux.netDevices, namespaces, faults);
   const propagation = linux.rootfsPropagation ?? "";
   const PROPAGATIONS = " private rprivate shared rshared slave rslave unbindable runbindable ";
-  if (propagation !== "" && !PROPAGATIONS.includes(` ${propagation} `))
+  if (propagation !== "" && !hasWord(PROPAGATIONS, propagation))
     faults.add(
       "/linux/rootfsPropagation",
       "private, shared, slave or unbindable, or one of them with r in front",
@@ -276,7 +278,7 @@ function linuxRules(config: Config, linux: Linux, namespaces: Namespaces, faults
       );
   }
   const closID = linux.intelRdt?.closID ?? "";
-  if (closID === "." || closID === ".." || closID.includes("/"))
+  if (closID.includes("/") || hasWord(" . .. info mon_data mon_groups ", closID))
     faults.add("/linux/intelRdt/closID", "the name of one directory", closID);
   if (linux.memoryPolicy !== undefined) memoryPolicyRules(linux.memoryPolicy, faults);
   if (linux.seccomp !== undefined) seccompRules(linux.seccomp, config, faults);
@@ -314,7 +316,7 @@ function namespaceRules(linux: Linux, namespaces: Namespaces, faults: Faults): v
 }
 
 const IPC_SYSCTLS =
-  " kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.shm_rmid_forced ";
+  " kernel/msgmax kernel/msgmnb kernel/msgmni kernel/sem kernel/shmall kernel/shmmax kernel/shmmni kernel/shm_rmid_forced ";
 
 /** Only what belongs to a namespace of the container: the rest of /proc/sys is the host's. */
 function sysctlRules(
@@ -324,33 +326,31 @@ function sysctlRules(
   faults: Faults,
 ): void {
   for (const [key, value] of Object.entries(sysctl)) {
-    const name = dotted(key);
+    const file = sysctlFile(key);
     const at = `/linux/sysctl/${escapePointer(key)}`;
+    if (file === undefined) {
+      faults.add(at, "the name of a kernel parameter, without empty parts and ..", key);
+      continue;
+    }
     const needs = (type: NamespaceType): void => {
-      if (!namespaces.has(type)) faults.add(at, `no ${name} without a namespace of type ${type}`, value);
+      if (namespaces.has(type)) return;
+      const name = file.replace(/[./]/g, (separator) => (separator === "/" ? "." : "/"));
+      faults.add(at, `no ${name} without a namespace of type ${type}`, value);
     };
-    if (IPC_SYSCTLS.includes(` ${name} `) || name.startsWith("fs.mqueue.")) needs("ipc");
-    else if (name.startsWith("net.")) needs("network");
-    else if (name.startsWith("user.")) needs("user");
-    else if (name === "kernel.hostname" || name === "kernel.domainname") {
-      const field = name === "kernel.hostname" ? "hostname" : "domainname";
+    if (hasWord(IPC_SYSCTLS, file) || file.startsWith("fs/mqueue/")) needs("ipc");
+    else if (file.startsWith("net/")) needs("network");
+    else if (file.startsWith("user/")) needs("user");
+    else if (file === "kernel/hostname" || file === "kernel/domainname") {
+      const field = file === "kernel/hostname" ? "hostname" : "domainname";
       const set = config[field] ?? "";
       needs("uts");
       if (set !== value && (set !== "" || field === "hostname"))
         faults.add(at, `${field} instead, which is ${show(config[field])}`, value);
-    } else faults.add(at, "a parameter of one of the container's namespaces", key, `${IPC_SYSCTLS}kernel.domainname `);
+    } else {
+      const choices = `${IPC_SYSCTLS}kernel/domainname `.replaceAll("/", ".");
+      faults.add(at, "a parameter of one of the container's namespaces", key, choices);
+    }
   }
-}
-
-/** sysctl(8): when the first separator is a slash, slashes separate and dots belong to the name. */
-function dotted(key: string): string {
-  const slash = key.indexOf("/");
-  const dot = key.indexOf(".");
-  if (slash === -1 || (dot !== -1 && dot < slash)) return key;
-  return key
-    .split("/")
-    .map((part) => part.replaceAll(".", "/"))
-    .join(".");
 }
 
 /** mknod(2). */
@@ -401,7 +401,7 @@ function resourceRules(resources: LinuxResources, at: string, faults: Faults): v
 }
 
 function deviceAccessRules({ type = "", access = "" }: DeviceRule, at: string, faults: Faults): void {
-  if (!" a b c ".includes(` ${type} `) && type !== "") faults.add(`${at}/type`, "a, b or c", type);
+  if (!hasWord(" a b c ", type) && type !== "") faults.add(`${at}/type`, "a, b or c", type);
   if (!/^[rwm]*$/.test(access)) faults.add(`${at}/access`, "some of the letters r, w and m", access);
 }
 
@@ -436,7 +436,7 @@ function seccompRules(seccomp: LinuxSeccomp, { annotations }: Config, faults: Fa
     faults.add(`${at}/defaultErrnoRet`, `no errno for ${defaultAction}`, seccomp.defaultErrnoRet);
   for (const [index, name] of architectures.entries()) {
     const bare = name.replace("SCMP_ARCH_", "").toUpperCase();
-    if (!ARCHITECTURES.includes(` ${bare} `))
+    if (!hasWord(ARCHITECTURES, bare))
       faults.add(
         `${at}/architectures/${index}`,
         "an architecture that libseccomp knows",
@@ -445,7 +445,7 @@ function seccompRules(seccomp: LinuxSeccomp, { annotations }: Config, faults: Fa
       );
   }
   for (const [index, name] of flags.entries())
-    if (!SECCOMP_FLAGS.includes(` ${name.replace("SECCOMP_FILTER_FLAG_", "")} `) || !name.startsWith("SECCOMP_"))
+    if (!hasWord(SECCOMP_FLAGS, name.replace("SECCOMP_FILTER_FLAG_", "")) || !name.startsWith("SECCOMP_"))
       faults.add(`${at}/flags/${index}`, "a flag of seccomp(2)", name, prefixed("SECCOMP_FILTER_FLAG_", SECCOMP_FLAGS));
   let notifies = false;
   for (let index = 0; index < syscalls.length; index++) {

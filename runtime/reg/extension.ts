@@ -25,7 +25,7 @@ const NAMES = ["environments", "store", "domain", "writable", "workdir"] as cons
 
 /** The extension of a config; undefined when it has none. Throws ConfigError, or InvalidDocument, for annotations at fault. */
 export function extensionOf({ reg, annotations = {} }: Config): Extension | undefined {
-  const given: Record<string, string> = {};
+  const given: Record<string, string> = Object.create(null); // a name may be __proto__
   let annotated = false;
   for (const key in annotations)
     if (key.startsWith(PREFIX)) {

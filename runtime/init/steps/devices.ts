@@ -3,7 +3,7 @@ import { host } from "#host";
 import { EEXIST, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { close, stat, withFd } from "../../libc/file.ts";
+import { close, type FileStatus, stat, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { cloneTree, moveMount } from "../../libc/mount.ts";
 import { directoryInRoot, fileInRoot, splitPath } from "../../linux/path.ts";
@@ -45,8 +45,7 @@ function makeNode(root: number, directory: number, name: string, device: DeviceP
       return;
     }
     if (errno !== EEXIST) throw new SyscallError("mknodat(2)", device.path, errno);
-    const found = stat(name, directory);
-    if (found.type !== device.type || found.rdevMajor !== device.major || found.rdevMinor !== device.minor)
+    if (!isDevice(stat(name, directory), device))
       throw new RegError("EEXIST", `mknodat(2) ${device.path}: the rootfs has something else there`, {
         hint: "mount a tmpfs on /dev, or remove the file from the rootfs",
       });
@@ -56,10 +55,19 @@ function makeNode(root: number, directory: number, name: string, device: DeviceP
       throw new SyscallError("fchownat(2)", device.path, host.errno());
 }
 
+function isDevice(found: FileStatus, { type, major, minor }: DevicePlan): boolean {
+  return found.type === type && (type === C.S_IFIFO || (found.rdevMajor === major && found.rdevMinor === minor));
+}
+
 function bindDevice(root: number, device: DevicePlan): void {
-  withFd(cloneTree(device.path, false), (tree) =>
-    withFd(fileInRoot(root, device.path), (target) => moveMount(tree, target, device.path)),
-  );
+  withFd(cloneTree(device.path, false), (tree) => {
+    // The container's path is a path of the host here: what lies there is only given away if it is the device.
+    if (!isDevice(stat("", tree), device))
+      throw new RegError("ENODEV", `bind ${device.path}: the host has something else there`, {
+        hint: `expected the device ${device.major}:${device.minor}; mknod(2) is not allowed here`,
+      });
+    withFd(fileInRoot(root, device.path), (target) => moveMount(tree, target, device.path));
+  });
 }
 
 function makeLink(directory: number, name: string, target: string): void {

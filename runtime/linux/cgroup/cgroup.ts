@@ -238,7 +238,7 @@ export class Cgroup {
   below(sub: string | Readonly<Record<string, string>>): Cgroup {
     const paths: Record<string, string> = {};
     for (const name in this.state.paths) {
-      const path = typeof sub === "string" ? sub : (sub[name] ?? sub[""] ?? "");
+      const path = typeof sub === "string" ? sub : Object.hasOwn(sub, name) ? (sub[name] ?? "") : "";
       const parts = path.split("/").filter((part) => part !== "" && part !== ".");
       if (parts.includes("..")) throw new RegError("EINVAL", `bad sub cgroup path: ${path}`);
       paths[name] = [this.state.paths[name], ...parts].join("/");

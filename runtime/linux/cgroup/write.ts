@@ -14,8 +14,7 @@ const ERANGE = 34; // a CPU or memory node that the kernel has no room for
 export function directoryOf(state: CgroupState, controller: string): string | undefined {
   const { paths } = state;
   if (state.version === 2) return paths[""];
-  const own = paths[controller];
-  if (own !== undefined) return own;
+  if (Object.hasOwn(paths, controller)) return paths[controller];
   for (const name in paths) if (hasController(name, controller)) return paths[name];
   return undefined;
 }

@@ -66,23 +66,23 @@ const ATIME: Readonly<Record<string, readonly [flag: number, attribute: number]>
 };
 const ATIME_FLAGS = C.MS_NOATIME | C.MS_RELATIME | C.MS_STRICTATIME;
 
-const PROPAGATION: Readonly<Record<string, number>> = {
-  private: C.MS_PRIVATE,
-  rprivate: C.MS_PRIVATE | C.MS_REC,
-  shared: C.MS_SHARED,
-  rshared: C.MS_SHARED | C.MS_REC,
-  slave: C.MS_SLAVE,
-  rslave: C.MS_SLAVE | C.MS_REC,
-  unbindable: C.MS_UNBINDABLE,
-  runbindable: C.MS_UNBINDABLE | C.MS_REC,
-};
+const PROPAGATION: ReadonlyMap<string, number> = new Map([
+  ["private", C.MS_PRIVATE],
+  ["rprivate", C.MS_PRIVATE | C.MS_REC],
+  ["shared", C.MS_SHARED],
+  ["rshared", C.MS_SHARED | C.MS_REC],
+  ["slave", C.MS_SLAVE],
+  ["rslave", C.MS_SLAVE | C.MS_REC],
+  ["unbindable", C.MS_UNBINDABLE],
+  ["runbindable", C.MS_UNBINDABLE | C.MS_REC],
+]);
 
 /** Options that reg acts on itself. */
 const OWN = ["bind", "rbind", "tmpcopyup", "idmap", "ridmap"] as const;
 
 /** All option names known, sorted, for `reg features`. */
 export function knownMountOptions(): string[] {
-  const single = [...Object.keys(FLAGS), ...Object.keys(ATIME), ...Object.keys(PROPAGATION), ...OWN];
+  const single = [...Object.keys(FLAGS), ...Object.keys(ATIME), ...PROPAGATION.keys(), ...OWN];
   const recursive = single
     .filter((name) => attributeOf(name) !== undefined && name !== "defaults")
     .map((name) => `r${name}`);
@@ -119,7 +119,7 @@ function attributeOf(name: string): Change | undefined {
 
 /** The value of MS_PRIVATE and the like for a propagation name such as "rslave"; undefined for other names. */
 export function propagationFlag(name: string): number | undefined {
-  return PROPAGATION[name];
+  return PROPAGATION.get(name);
 }
 
 /** Reads a list of mount options; later ones win over earlier ones. Pure. */
@@ -143,7 +143,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       clear = (clear & ~entry.set) | entry.clear;
       continue;
     }
-    const kind = PROPAGATION[option];
+    const kind = PROPAGATION.get(option);
     if (kind !== undefined) {
       propagation.push(kind);
       continue;

@@ -118,16 +118,6 @@ plan("the umask is 022 when nobody asks for another", () => {
   assert.is(processOf({ user: { uid: 0, gid: 0, umask: 0 } })?.umask, 0);
 });
 
-const SYSCTLS: [name: string, file: string][] = [
-  ["net.ipv4.ip_forward", "net/ipv4/ip_forward"],
-  ["net/ipv4/ip_forward", "net/ipv4/ip_forward"],
-  ["net.ipv4.conf.eth0/1.forwarding", "net/ipv4/conf/eth0.1/forwarding"],
-];
-for (const [name, file] of SYSCTLS)
-  plan(`finds the file of ${name}`, () => {
-    assert.is(linuxOf({ sysctl: { [name]: "1" } }).sysctl[0]?.file, file);
-  });
-
 plan("names the field behind a sysctl with a slash as RFC 6901 wants it", () => {
   assert.is(linuxOf({ sysctl: { "net/a": "1" } }).sysctl[0]?.field, "/linux/sysctl/net~1a");
 });

@@ -15,7 +15,7 @@ import { cleanPath, type IdMapPlan, type MountPlan, planMounts, userNamespaceMap
 import { hasNamespace, type NamespacePlan, planNamespaces } from "./namespaces.ts";
 import { fitProcess, lastWins, type ProcessHost, type ProcessPlan, planProcess } from "./process.ts";
 import { planSeccomp, type SeccompPlan } from "./seccomp.ts";
-import { planSysctl, type SysctlPlan } from "./sysctl.ts";
+import { escapePointer, planSysctl, type SysctlPlan } from "./sysctl.ts";
 
 export interface RootfsPlan {
   /** Absolute path on the host. */
@@ -107,6 +107,8 @@ export interface PlanOptions extends CgroupRequest {
   readonly notifyDirectory?: string;
   /** Absent: the host is taken to have everything. */
   readonly processHost?: ProcessHost;
+  /** What /proc/self/ns/FILE says; absent: the container's namespaces are taken to be others. */
+  readonly ownNamespace?: (file: string) => string;
   /** Takes the place of root.path. */
   readonly composition?: Composition;
 }
@@ -128,7 +130,7 @@ function planNetDevices(devices: NonNullable<Linux["netDevices"]>): NetDevicePla
   return Object.entries(devices).map(([from, { name }]) => ({
     from,
     to: name === undefined || name === "" ? from : name,
-    field: `/linux/netDevices/${from}`,
+    field: `/linux/netDevices/${escapePointer(from)}`,
   }));
 }
 
@@ -190,7 +192,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     devices: planDevices(config),
     ...(config.hostname ? { hostname: config.hostname } : {}),
     ...(config.domainname ? { domainname: config.domainname } : {}),
-    sysctl: planSysctl(config),
+    sysctl: planSysctl(config, namespaces, options.ownNamespace),
     readonlyPaths: planPaths(linux.readonlyPaths, "/linux/readonlyPaths"),
     maskedPaths: planPaths(linux.maskedPaths, "/linux/maskedPaths"),
     ...(linux.mountLabel && labelled ? { mountLabel: linux.mountLabel } : {}),

@@ -138,16 +138,16 @@ export function planProperties(resources: LinuxResources, version: 1 | 2): UnitP
   return properties;
 }
 
-const UNIFIED: Readonly<Record<string, string>> = {
-  "memory.max": "MemoryMax",
-  "memory.high": "MemoryHigh",
-  "memory.low": "MemoryLow",
-  "memory.min": "MemoryMin",
-  "memory.swap.max": "MemorySwapMax",
-  "pids.max": "TasksMax",
-  "cpu.weight": "CPUWeight",
-  "io.weight": "IOWeight",
-};
+const UNIFIED: ReadonlyMap<string, string> = new Map([
+  ["memory.max", "MemoryMax"],
+  ["memory.high", "MemoryHigh"],
+  ["memory.low", "MemoryLow"],
+  ["memory.min", "MemoryMin"],
+  ["memory.swap.max", "MemorySwapMax"],
+  ["pids.max", "TasksMax"],
+  ["cpu.weight", "CPUWeight"],
+  ["io.weight", "IOWeight"],
+]);
 
 /** The files of `unified` that systemd has a property for, so that it does not undo them. */
 function planUnified(unified: Readonly<Record<string, string>>): UnitProperty[] {
@@ -155,7 +155,7 @@ function planUnified(unified: Readonly<Record<string, string>>): UnitProperty[] 
   for (const [file, text] of Object.entries(unified)) {
     const field = `${RESOURCES}/unified/${pointerToken(file)}`;
     const value = text.trim();
-    const name = UNIFIED[file];
+    const name = UNIFIED.get(file);
     if (name !== undefined && (value === "max" || /^\d+$/.test(value)))
       properties.push({ name, signature: "t", value: value === "max" ? INFINITE : BigInt(value), field });
     else if (file === "cpuset.cpus" || file === "cpuset.mems")
@@ -166,7 +166,11 @@ function planUnified(unified: Readonly<Record<string, string>>): UnitProperty[] 
         field,
       });
     else if (file === "cpu.max") {
-      const [quota = "", period = "100000"] = value.split(" ");
+      const [, quota, period = "100000"] = /^(max|\d{1,15})(?: (\d{1,15}))?$/.exec(value) ?? [];
+      if (quota === undefined)
+        throw new ConfigError(`invalid cpu.max ${JSON.stringify(value)}`, [
+          { pointer: field, expected: "a quota in microseconds or max, and perhaps a period", found: value },
+        ]);
       properties.push(
         { name: "CPUQuotaPeriodUSec", signature: "t", value: BigInt(Number(period)), field },
         {

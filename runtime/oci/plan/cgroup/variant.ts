@@ -3,7 +3,7 @@
  * `['a', 'b']`, `('a', 5)`, `@as []`. Source: GLib's description of the GVariant text format.
  */
 import { RegError } from "../../../errors/errors.ts";
-import { type DbusValue, splitTypes, typeEnd, type Variant } from "../../../linux/dbus.ts";
+import { type DbusValue, DEEPEST, splitTypes, typeEnd, type Variant } from "../../../linux/dbus.ts";
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: "b",
@@ -44,13 +44,14 @@ export function parseVariant(text: string): Variant {
 class Parser {
   readonly #text: string;
   #at = 0;
+  #depth = 0;
 
   constructor(text: string) {
     this.#text = text;
   }
 
   #fail(expected: string): RegError {
-    return new RegError("EINVAL", `expected ${expected} at ${this.#at} of ${JSON.stringify(this.#text)}`);
+    return new RegError("EINVAL", `expected ${expected} at ${this.#at} of ${JSON.stringify(this.#text.slice(0, 256))}`);
   }
   #skipSpace(): void {
     while (this.#text[this.#at] === " ") this.#at++;
@@ -77,6 +78,13 @@ class Parser {
 
   /** A value; `wanted` is its type where that is known from before. */
   value(wanted?: string): Variant {
+    if (++this.#depth > DEEPEST) throw this.#fail("no deeper nesting");
+    const variant = this.#value(wanted);
+    this.#depth--;
+    return variant;
+  }
+
+  #value(wanted?: string): Variant {
     const first = this.#peek();
     if (first === "@") return this.#annotated();
     if (first === "[") return this.#array(wanted);
@@ -89,7 +97,7 @@ class Parser {
       return { signature: "v", value };
     }
     const word = this.#word();
-    const named = TYPE_NAMES[word];
+    const named = Object.hasOwn(TYPE_NAMES, word) ? TYPE_NAMES[word] : undefined;
     if (named !== undefined) return this.value(named);
     if (word === "true" || word === "false") return this.#checked({ signature: "b", value: word === "true" }, wanted);
     return this.#number(word, wanted);
@@ -164,7 +172,7 @@ class Parser {
       if (word === "" || Number.isNaN(value)) throw this.#fail("a value");
       return { signature: "d", value };
     }
-    const range = RANGES[type];
+    const range = Object.hasOwn(RANGES, type) ? RANGES[type] : undefined;
     if (range === undefined || !isInteger) throw this.#fail(`a value of type ${type}`);
     const digits = word.replace(/^[+-]/, "");
     const value = word.startsWith("-") ? -BigInt(digits) : BigInt(digits);
