@@ -33,6 +33,20 @@ export class Container {
     return new Container(directory, state);
   }
 
+  /** As open, and nobody else changes the container until its directory is unlocked or closed. */
+  static openLocked(root: string, id: string): Container {
+    const directory = StateDirectory.open(root, id);
+    try {
+      directory.lock();
+      const state = directory.read(); // only now: it may just have been created
+      if (state === undefined) throw doesNotExist(id);
+      return new Container(directory, state);
+    } catch (error) {
+      directory.close();
+      throw error;
+    }
+  }
+
   get cgroup(): Cgroup {
     return openCgroup(this.state.cgroup, systemdDriver(this.state.cgroup));
   }

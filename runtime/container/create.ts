@@ -17,6 +17,7 @@ import type { Config } from "../oci/config.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { giveNetwork } from "./network.ts";
 import { NewCgroup } from "./new-cgroup.ts";
 import { NewResctrl } from "./new-resctrl.ts";
@@ -48,6 +49,7 @@ export function create(options: CreateOptions): Container {
     if (built.terminal !== undefined) throw ttyWithoutSocket();
     if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid); // last: callers wait for it
     if (!built.told) channel.send({ type: "park" });
+    container.directory.unlock();
     return container;
   } catch (error) {
     rollback.run();
@@ -59,13 +61,13 @@ export function create(options: CreateOptions): Container {
  * Builds the container up to the point where init waits. `detached`: nobody stays to hold its terminal. `gated`: init will
  * wait at the exec fifo for somebody else's `start`.
  */
-export function build(options: CreateOptions, detached: boolean, gated: boolean): Built {
+export function build(options: CreateOptions, detached: boolean, gated: boolean, interrupt?: Interrupt): Built {
   checkId(options.id);
   const loaded = loadConfig(options.bundle, options.configFile);
   return withPlan(loaded.config, options, (plan, cgroupHost) => {
     for (const warning of plan.warnings) options.warn?.(warning);
     checkTerminal(plan, options, detached);
-    return buildPlanned(plan, cgroupHost, loaded, options, gated);
+    return buildPlanned(plan, cgroupHost, loaded, options, gated, interrupt);
   });
 }
 
@@ -76,11 +78,13 @@ function buildPlanned(
   { config, text }: LoadedConfig,
   options: CreateOptions,
   gated: boolean,
+  interrupt: Interrupt | undefined,
 ): Built {
   const rollback = new Rollback();
   try {
     const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
     const directory = StateDirectory.claim(options.root, options.id);
+    rollback.add(() => directory.close());
     rollback.add(() => directory.remove());
     const resctrl = plan.intelRdt === undefined ? undefined : new NewResctrl(plan.intelRdt);
     const first = firstState(config, plan, resctrl?.state);
@@ -108,7 +112,7 @@ function buildPlanned(
     const told = !waitsForReady(plan, options, gated);
     if (told) channel.tell({ type: gated ? "park" : "start" });
     closeHeld(); // now, while init has its mounts to do
-    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket);
+    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket, interrupt);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
     return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {

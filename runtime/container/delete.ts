@@ -54,9 +54,10 @@ function destroy(container: Container, force: boolean, warn: DeleteOptions["warn
   runPoststop(container, warn);
 }
 
-/** Removes a container whose init has just ended, under the lock that it was made with: the end of `run`. */
+/** Removes a container whose init has just ended, unless somebody else did: the end of `run`. */
 export function removeStopped(container: Container, plan: Plan, warn: DeleteOptions["warn"]): void {
   const { cgroup, directory } = container;
+  if (!directory.lockIfThere()) return;
   const { resctrl } = container.state;
   // With its own pid namespace, init took all other processes with it.
   if ((plan.namespaces.create & C.CLONE_NEWPID) === 0) cgroup.killAll(SIGKILL);

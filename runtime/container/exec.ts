@@ -20,6 +20,7 @@ import { dropNulls } from "../oci/validate.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
 import { Foreground } from "./foreground.ts";
+import { type Interrupt, receive } from "./interrupt.ts";
 import { Rollback } from "./rollback.ts";
 import { handOverListener } from "./seccomp.ts";
 
@@ -151,11 +152,11 @@ function run(
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
     closeHeld(); // now, while the process sets itself up
-    const terminal = serve(spawned, consoleSocket, handOver);
+    const terminal = serve(spawned, consoleSocket, handOver, foreground);
     if (terminal !== undefined) rollback.add(() => close(terminal));
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
     if (options.pidFile !== undefined) writePidFile(options.pidFile, spawned.pid);
-    startNow(spawned);
+    startNow(spawned, foreground);
     return foreground?.wait(spawned.pid, terminal);
   } catch (error) {
     rollback.run();
@@ -168,10 +169,11 @@ function serve(
   { channel }: SpawnedExec,
   consoleSocket: number | undefined,
   handOver: (listeners: readonly number[]) => void,
+  interrupt: Interrupt | undefined,
 ): number | undefined {
   let terminal: number | undefined;
   for (;;) {
-    const received = channel.receive();
+    const received = receive(channel, interrupt);
     if (received === undefined) throw notRunning(); // the container ended, and the process with it
     const { message, descriptors } = received;
     if (message.type === "error") throw fromErrorData(message.error);
@@ -190,9 +192,9 @@ function serve(
   }
 }
 
-function startNow({ channel }: SpawnedExec): void {
+function startNow({ channel }: SpawnedExec, interrupt: Interrupt | undefined): void {
   channel.send({ type: "start" });
-  const answer = channel.receive(); // the channel closes on exec
+  const answer = receive(channel, interrupt); // the channel closes on exec
   channel.close();
   if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
 }

@@ -10,6 +10,7 @@ import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
 import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+import { type Interrupt, interrupted } from "./interrupt.ts";
 import type { NotifyRelay, Warn } from "./notify.ts";
 
 const SIGKILL = 9;
@@ -20,9 +21,14 @@ const SIGWINCH = 28;
 /** What the kernel sends for our own faults, or cannot be caught: not for the container. */
 const NOT_FORWARDED: readonly number[] = [4, 5, 6, 7, 8, SIGKILL, 11, SIGCHLD, SIGSTOP, 31];
 
+/** SIGHUP, SIGINT, SIGQUIT, SIGTERM: before there is a container to have them, they end its making. */
+const ENDING: readonly number[] = [1, 2, 3, 15];
+
 /** Collects signals from its construction on, and forwards them while `wait` runs. */
-export class Foreground {
+export class Foreground implements Interrupt {
   readonly #signals: number;
+  /** Came before `wait`. */
+  readonly #early: number[] = [];
 
   constructor() {
     // Processes that the container's init leaves behind without a pid namespace are ours to reap.
@@ -43,6 +49,18 @@ export class Foreground {
     this.#signals = checked(libc.signalfd(-1, mask.bytes, C.O_NONBLOCK | C.O_CLOEXEC), "signalfd(2)", "all signals");
   }
 
+  get fd(): number {
+    return this.#signals;
+  }
+
+  /** Throws when a signal has come that asks for the end; others wait for the container. */
+  check(): void {
+    this.#receive((signal) => {
+      if (ENDING.includes(signal)) throw interrupted(signal);
+      this.#early.push(signal);
+    });
+  }
+
   /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */
   wait(pid: number, terminal: number | undefined, notify?: NotifyRelay, warn?: Warn): ExitStatus {
     const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : () => {};
@@ -58,6 +76,7 @@ export class Foreground {
   }
 
   #serve(pid: number, relay: TerminalRelay | undefined, notify?: NotifyRelay, warn?: Warn): ExitStatus {
+    for (const signal of this.#early) this.#handle(signal, pid, relay);
     const pidfd = openPidfd(pid); // not SIGCHLD: on Node, a thread of libuv's may get it
     if (pidfd === undefined) return waitFor(pid);
     return withFd(pidfd, () => {
@@ -71,7 +90,7 @@ export class Foreground {
         ]);
         if (output) relay?.forwardOutput();
         if (input) relay?.forwardInput();
-        if (signalled) this.#handleSignals(pid, relay);
+        if (signalled) this.#receive((signal) => this.#handle(signal, pid, relay));
         if (notified) notify?.pass(libc.getpid(), warn); // the service is this process, as long as it stays
         if (!ended) continue;
         relay?.drain();
@@ -80,14 +99,16 @@ export class Foreground {
     });
   }
 
-  #handleSignals(pid: number, relay: TerminalRelay | undefined): void {
+  #receive(handle: (signal: number) => void): void {
     const info = new Struct(SIGNALFD_SIGINFO.size);
-    while (libc.read(this.#signals, info.bytes, SIGNALFD_SIGINFO.size) === SIGNALFD_SIGINFO.size) {
-      const signal = info.u32(SIGNALFD_SIGINFO.ssi_signo);
-      if (signal === SIGCHLD) reapOthers(pid);
-      else if (signal === SIGWINCH && relay !== undefined) relay.resize();
-      else if (signal !== SIGURG) libc.kill(pid, signal);
-    }
+    while (libc.read(this.#signals, info.bytes, SIGNALFD_SIGINFO.size) === SIGNALFD_SIGINFO.size)
+      handle(info.u32(SIGNALFD_SIGINFO.ssi_signo));
+  }
+
+  #handle(signal: number, pid: number, relay: TerminalRelay | undefined): void {
+    if (signal === SIGCHLD) reapOthers(pid);
+    else if (signal === SIGWINCH && relay !== undefined) relay.resize();
+    else if (signal !== SIGURG) libc.kill(pid, signal);
   }
 }
 

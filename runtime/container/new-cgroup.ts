@@ -5,6 +5,8 @@ import type { CgroupLimits, CgroupPlan, CgroupState, FileWrite } from "../linux/
 import type { Plan } from "../oci/plan/plan.ts";
 import { systemdDriver } from "./systemd.ts";
 
+const SIGKILL = 9;
+
 export class NewCgroup {
   readonly #plan: CgroupPlan;
   /** What can be made while init works. */
@@ -29,8 +31,8 @@ export class NewCgroup {
   /** Makes the rest. */
   complete(): void {
     if (this.#late === undefined) return;
-    this.#cgroup = openCgroup(this.state);
     createCgroup(this.#late);
+    this.#cgroup = openCgroup(this.state); // only now: one that was there and was refused is not ours to remove
   }
 
   /** Moves init in, which cannot do it by itself. */
@@ -51,9 +53,11 @@ export class NewCgroup {
     if (writes.length > 0) this.#cgroup.apply({ writes });
   }
 
-  /** Removes what was made. */
+  /** Removes what was made, with the processes in it: without a pid namespace, hooks may have left some. */
   destroy(): void {
-    openCgroup(this.#cgroup.state, systemdDriver(this.#plan)).destroy();
+    const cgroup = openCgroup(this.#cgroup.state, systemdDriver(this.#plan));
+    cgroup.killAll(SIGKILL);
+    cgroup.destroy();
   }
 }
 

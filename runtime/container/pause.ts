@@ -23,9 +23,8 @@ export function resume(root: string, id: string): void {
 
 /** Runs `action` on a container that nobody else changes meanwhile. */
 export function withLocked<T>(root: string, id: string, action: (container: Container, status: Status) => T): T {
-  const container = Container.open(root, id);
+  const container = Container.openLocked(root, id);
   try {
-    container.directory.lock();
     return action(container, container.status());
   } finally {
     container.directory.close();

@@ -5,6 +5,7 @@ import { writePidFile } from "./caller.ts";
 import { type Built, build } from "./create.ts";
 import { removeStopped } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
+import { type Interrupt, receive } from "./interrupt.ts";
 import { NotifyRelay } from "./notify.ts";
 import type { CreateOptions } from "./plan.ts";
 import { poststart } from "./start.ts";
@@ -19,37 +20,36 @@ export interface RunOptions extends CreateOptions {
 /** Runs a container. Returns how its process ended; undefined when detached. */
 export function run(options: RunOptions): ExitStatus | undefined {
   const { detach, warn } = options;
-  // Signals that come while the container is built wait until there is somebody to forward them to.
+  // Signals that come while the container is built end that, or wait until there is somebody to forward them to.
   const foreground = detach ? undefined : new Foreground();
-  const built = build(options, detach, false);
+  const built = build(options, detach, false, foreground);
+  const { directory } = built.container;
   let status: ExitStatus | undefined;
   let relay: NotifyRelay | undefined;
   try {
     if (options.pidFile !== undefined) writePidFile(options.pidFile, built.pid);
-    relay =
-      options.notifySocket === undefined
-        ? undefined
-        : new NotifyRelay(built.container.directory.path, options.notifySocket);
-    startNow(built);
+    relay = options.notifySocket === undefined ? undefined : new NotifyRelay(directory.path, options.notifySocket);
+    startNow(built, foreground);
+    directory.unlock(); // for as long as it runs, it is anybody's to pause, update or delete
+    poststart(built.container);
     if (foreground === undefined) {
       relay?.waitForReady(built.pid, warn);
       return undefined;
     }
     status = foreground.wait(built.pid, built.terminal, relay, warn);
   } catch (error) {
-    built.rollback.run();
+    if (directory.lockIfThere()) built.rollback.run(); // otherwise somebody has deleted it
     throw error;
   }
   if (!options.keep) removeStopped(built.container, built.plan, warn);
-  built.container.directory.close();
+  directory.close();
   return status;
 }
 
 /** No exec fifo is needed when the one who starts is the one who created: the channel says it, and shows the execve(2). */
-function startNow({ channel, container, told }: Built): void {
+function startNow({ channel, told }: Built, interrupt: Interrupt | undefined): void {
   if (!told) channel.send({ type: "start" });
-  const answer = channel.receive(); // the channel closes on exec
+  const answer = receive(channel, interrupt); // the channel closes on exec
   channel.close();
   if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
-  poststart(container);
 }

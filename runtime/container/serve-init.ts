@@ -8,6 +8,7 @@ import { sendMessage } from "../libc/socket.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { Container } from "./container.ts";
+import { type Interrupt, receive } from "./interrupt.ts";
 import type { NewCgroup } from "./new-cgroup.ts";
 import { handOverListener } from "./seccomp.ts";
 
@@ -18,10 +19,11 @@ export function serveInit(
   cgroup: NewCgroup,
   channel: RuntimeChannel,
   consoleSocket: number | undefined,
+  interrupt: Interrupt | undefined,
 ): number | undefined {
   let terminal: number | undefined;
   for (;;) {
-    const received = channel.receive();
+    const received = receive(channel, interrupt);
     if (received === undefined) throw initDied(container.state.pid ?? 0);
     const { message, descriptors } = received;
     switch (message.type) {
@@ -30,8 +32,8 @@ export function serveInit(
       case "hooks":
         cgroup.limitMemory(); // before the hooks, which may change what is set
         // The hook of specification 1.0, which ran when the container had been created.
-        runHooks("prestart", plan.hooks, container.describe("created"));
-        runHooks("createRuntime", plan.hooks, container.describe("creating"));
+        runHooks("prestart", plan.hooks, container.describe("created"), interrupt);
+        runHooks("createRuntime", plan.hooks, container.describe("creating"), interrupt);
         channel.tell({ type: "proceed" });
         break;
       case "console":

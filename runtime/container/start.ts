@@ -1,7 +1,7 @@
 /** `reg start`: lets init run the user's process (runtime-spec runtime.md, "Lifecycle" 6 to 9). */
 import { host } from "#host";
 import { type ErrorData, fromErrorData, RegError } from "../errors/errors.ts";
-import { alreadyRunning, startStopped } from "../errors/messages.ts";
+import { alreadyRunning, startCreating, startStopped } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import { close, read, withFd } from "../libc/file.ts";
 import { poll } from "../libc/poll.ts";
@@ -19,17 +19,18 @@ export interface StartOptions {
   readonly warn?: (message: string) => void;
 }
 
+const SIGKILL = 9;
 /** Longer than init takes to end after it has said why. */
 const END_MS = 10_000;
 
 /** Starts a created container. Returns when its process has been executed; throws what kept it from that. */
 export function start({ root, id, notifySocket, warn }: StartOptions): void {
-  const container = Container.open(root, id);
+  const container = openCreated(root, id);
   let relay: NotifyRelay | undefined;
   try {
-    container.directory.lock();
     const status = container.status();
     if (status === "stopped") throw startStopped();
+    if (status === "creating") throw startCreating();
     if (status !== "created") throw alreadyRunning();
     if (notifySocket !== undefined && container.directory.hasNotify())
       relay = new NotifyRelay(container.directory.path, notifySocket);
@@ -38,15 +39,26 @@ export function start({ root, id, notifySocket, warn }: StartOptions): void {
   } finally {
     container.directory.close();
   }
-  // Without the lock: this may take long, and the container can be deleted meanwhile.
   relay?.waitForReady(container.state.pid ?? 0, warn);
+}
+
+/** Locked. One that is still being created is not waited for: a hook that starts its own container would wait for ever. */
+function openCreated(root: string, id: string): Container {
+  const container = Container.open(root, id);
+  container.directory.close();
+  if (container.status() === "creating") throw startCreating();
+  return Container.openLocked(root, id);
 }
 
 /** A poststart hook that fails is an error, and ends the container (runtime-spec 1.3). */
 export function poststart(container: Container): void {
   const [failure] = runHooksToTheEnd("poststart", container.state.hooks, container.describe("running"));
   if (failure === undefined) return;
-  killContainer(container, 9);
+  try {
+    killContainer(container, SIGKILL);
+  } catch (error) {
+    if (!(error instanceof RegError && error.code === "ESRCH")) throw error; // it has ended by itself
+  }
   throw failure;
 }
 
@@ -69,7 +81,10 @@ function openGate({ directory, state }: Container): void {
         if (!readable && said === "") throw startStopped(); // init ended instead of writing
         const count = readable ? read(fifo, buffer) : 0;
         if (count === 0) break;
-        if (said === "") directory.removeExecFifo();
+        if (said === "") {
+          directory.removeExecFifo();
+          directory.unlock(); // started: others need not wait for the hooks that init runs now
+        }
         said += host.decode(buffer.subarray(0, count));
       }
       if (said.length > 1) {

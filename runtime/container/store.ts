@@ -92,9 +92,16 @@ export class StateDirectory {
       if (errno === ENAMETOOLONG) throw invalidId(id);
       throw explainRoot(new SyscallError("mkdirat(2)", path, errno), root);
     }
-    const directory = new StateDirectory(path, open(path, C.O_RDONLY | C.O_DIRECTORY));
-    directory.lock();
-    return directory;
+    let directory: StateDirectory | undefined;
+    try {
+      directory = new StateDirectory(path, open(path, C.O_RDONLY | C.O_DIRECTORY));
+      directory.lock();
+      return directory;
+    } catch (error) {
+      directory?.close();
+      libc.unlinkat(C.AT_FDCWD, path, C.AT_REMOVEDIR); // empty, or another's by now: then it stays
+      throw error;
+    }
   }
 
   /** Opens an existing container's directory. Throws RegError "does not exist". */
@@ -109,11 +116,24 @@ export class StateDirectory {
     }
   }
 
-  /** Waits for others who work on this container. The lock ends with the descriptor, however this process ends. */
+  /**
+   * Waits for others who change this container. Held while the state changes, and not while anything runs that may take
+   * long; it ends with the descriptor, however this process ends. Throws RegError "does not exist" when it was deleted meanwhile.
+   */
   lock(): void {
+    if (!this.lockIfThere()) throw doesNotExist(this.path.slice(this.path.lastIndexOf("/") + 1));
+  }
+
+  /** As lock; false when the container was deleted meanwhile. */
+  lockIfThere(): boolean {
     while (libc.flock(this.#fd, C.LOCK_EX) === -1)
       if (host.errno() !== EINTR) throw new SyscallError("flock(2)", this.path, host.errno());
-    if (stat("", this.#fd).links === 0) throw doesNotExist(this.path.slice(this.path.lastIndexOf("/") + 1));
+    return stat("", this.#fd).links > 0;
+  }
+
+  /** Lets others go on, also when a process that was cloned meanwhile still has the descriptor. */
+  unlock(): void {
+    if (libc.flock(this.#fd, C.LOCK_UN) === -1) throw new SyscallError("flock(2)", this.path, host.errno());
   }
 
   /** state.json; undefined in a directory whose creator died before it wrote one. */
@@ -185,23 +205,26 @@ export class StateDirectory {
     for (const name of [STATE, FIRST_STATE, CONFIG, EXEC_FIFO]) libc.unlinkat(this.#fd, name, 0);
     if (libc.unlinkat(C.AT_FDCWD, this.path, C.AT_REMOVEDIR) === 0) return;
     // A command that was killed may have left a file half written.
-    for (const { name, type } of withFd(open(this.path, C.O_RDONLY | C.O_DIRECTORY), readDirectory))
-      if (type === C.S_IFDIR) this.#removeDirectory(name);
-      else unlink(name, this.#fd);
+    emptyDirectory(this.path);
     rmdir(this.path);
-  }
-
-  /** The one with the container's sd_notify socket. */
-  #removeDirectory(name: string): void {
-    withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, this.#fd), (fd) => {
-      for (const { name } of readDirectory(fd)) unlink(name, fd);
-    });
-    rmdir(name, this.#fd);
   }
 
   close(): void {
     close(this.#fd);
   }
+}
+
+/** Removes what is in a directory, such as the one with the container's sd_notify socket; no symlink is followed. */
+function emptyDirectory(path: string, parent = C.AT_FDCWD): void {
+  withFd(open(path, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, parent), (fd) => {
+    for (const { name, type } of readDirectory(fd)) {
+      if (type !== C.S_IFDIR) unlink(name, fd);
+      else {
+        emptyDirectory(name, fd);
+        rmdir(name, fd);
+      }
+    }
+  });
 }
 
 /** The ids below a root, sorted; none when the root does not exist. */

@@ -22,6 +22,10 @@ export const execStopped = () => new RegError("ESRCH", "cannot exec in a stopped
 export const execPaused = () =>
   new RegError("EBUSY", "cannot exec in a paused container (use --ignore-paused to override)");
 export const alreadyRunning = () => new RegError("EBUSY", "cannot start an already running container");
+export const startCreating = () =>
+  new RegError("EBUSY", "cannot start a container in the creating state", {
+    hint: "wait until reg create has returned",
+  });
 export const startStopped = () => new RegError("ESRCH", "cannot start a container that has stopped");
 export const deleteRunning = (id: string, status: string) =>
   new RegError("EBUSY", `cannot delete container "${id}" that is not stopped: ${status}`, {

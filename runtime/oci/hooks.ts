@@ -14,15 +14,21 @@ import type { Hook, Hooks, State } from "./config.ts";
 
 export type HookName = keyof Hooks;
 
+/** Ends a hook early: `check` throws when its caller wants that, and is asked whenever `fd` is readable. */
+export interface HookInterrupt {
+  readonly fd: number;
+  readonly check: () => void;
+}
+
 const SIGKILL = 9;
 /** What a failing hook wrote is quoted up to here. */
 const OUTPUT_LIMIT_BYTES = 4096;
 
 /** Runs all hooks of one kind. The first that fails ends it: RegError HOOK with what it wrote. */
-export function runHooks(name: HookName, hooks: Hooks, state: State): void {
+export function runHooks(name: HookName, hooks: Hooks, state: State, interrupt?: HookInterrupt): void {
   const text = host.encode(JSON.stringify(state));
   (hooks[name] ?? []).forEach((hook, index) => {
-    runHook(hook, text, `/hooks/${name}/${index}`, name);
+    runHook(hook, text, `/hooks/${name}/${index}`, name, interrupt);
   });
 }
 
@@ -46,7 +52,7 @@ function pipe(): readonly [read: number, write: number] {
   return [fds.i32(0), fds.i32(4)];
 }
 
-function runHook(hook: Hook, state: Uint8Array, field: string, name: HookName): void {
+function runHook(hook: Hook, state: Uint8Array, field: string, name: HookName, interrupt?: HookInterrupt): void {
   const [stdin, feed] = pipe();
   const [output, stdout] = pipe();
   let pid: number;
@@ -64,7 +70,7 @@ function runHook(hook: Hook, state: Uint8Array, field: string, name: HookName): 
     close(stdin);
     close(stdout);
   }
-  const said = withFd(output, () => exchange(pid, feed, output, state, hook.timeout));
+  const said = withFd(output, () => exchange(pid, feed, output, state, hook.timeout, interrupt));
   const status = waitFor(pid);
   if (said.timedOut)
     throw new RegError("ETIMEDOUT", `${name} hook ${hook.path}: no end within ${hook.timeout} s, killed`, { field });
@@ -83,7 +89,14 @@ function now(): number {
 }
 
 /** Feeds the state, collects the output, and waits for the end (or kills at the timeout); closes `feed`. */
-function exchange(pid: number, feed: number, output: number, state: Uint8Array, timeout: number | undefined) {
+function exchange(
+  pid: number,
+  feed: number,
+  output: number,
+  state: Uint8Array,
+  timeout: number | undefined,
+  interrupt: HookInterrupt | undefined,
+) {
   const pidfd = openPidfd(pid);
   const deadline = timeout === undefined ? undefined : now() + timeout * 1000;
   libc.fcntl(feed, C.F_SETFL, C.O_NONBLOCK);
@@ -95,14 +108,16 @@ function exchange(pid: number, feed: number, output: number, state: Uint8Array, 
   try {
     for (;;) {
       const wait = deadline === undefined ? -1 : Math.max(0, Math.ceil(deadline - now()));
-      const [ended, readable, writable] = poll(
+      const [ended, readable, writable, asked] = poll(
         [
           [pidfd, C.POLLIN],
           [reading ? output : undefined, C.POLLIN],
           [feeding ? feed : undefined, C.POLLOUT],
+          [interrupt?.fd, C.POLLIN],
         ],
         wait,
       );
+      if (asked) interrupt?.check();
       if (readable) {
         const count = libc.read(output, chunk, chunk.length);
         if (count > 0 && text.length < OUTPUT_LIMIT_BYTES) text += host.decode(chunk.subarray(0, count));
@@ -124,6 +139,10 @@ function exchange(pid: number, feed: number, output: number, state: Uint8Array, 
         return { text, timedOut: true };
       }
     }
+  } catch (error) {
+    if (pidfd !== undefined) signalPidfd(pidfd, SIGKILL);
+    waitFor(pid);
+    throw error;
   } finally {
     if (feeding) close(feed);
     if (pidfd !== undefined) close(pidfd);

@@ -1,0 +1,32 @@
+/** A container that is being made is given up when its caller wants it no more: asked wherever the making may wait for long. */
+import { RegError } from "../errors/errors.ts";
+import type { RuntimeChannel } from "../init/spawn.ts";
+import * as C from "../libc/constants.ts";
+import { poll } from "../libc/poll.ts";
+
+export interface Interrupt {
+  /** Readable when there may be something to check. */
+  readonly fd: number;
+  /** Throws what `interrupted` makes when the caller wants an end. */
+  readonly check: () => void;
+}
+
+export function interrupted(signal: number): RegError {
+  return new RegError("EINTR", `interrupted by signal ${signal}`);
+}
+
+/** The next message of init, unless the caller loses interest before it comes. */
+export function receive(
+  channel: RuntimeChannel,
+  interrupt: Interrupt | undefined,
+): ReturnType<RuntimeChannel["receive"]> {
+  for (let heard = interrupt === undefined; !heard; ) {
+    const [readable, asked] = poll([
+      [channel.fd, C.POLLIN],
+      [interrupt?.fd, C.POLLIN],
+    ]);
+    if (asked) interrupt?.check();
+    heard = Boolean(readable);
+  }
+  return channel.receive();
+}
