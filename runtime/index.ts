@@ -66,6 +66,8 @@ export interface CreateOptions extends Options {
   readonly noNewKeyring?: boolean;
   /** How many descriptors from 3 on the container's process keeps. */
   readonly preserveFds?: number;
+  /** What the host lets annotations org.reg.* ask for; /etc/reg/reg.json if absent. */
+  readonly hostConfig?: string;
   /** Who makes cgroups; "cgroupfs" if absent. */
   readonly cgroupManager?: "cgroupfs" | "systemd" | "disabled";
   /** Do without what only root may do; if absent, whether the caller is not root. */
@@ -153,7 +155,7 @@ function containerOptions(options: CreateOptions): ContainerOptions {
     ...options,
     root: options.root ?? DEFAULT_ROOT,
     listenFds: 0,
-    compose,
+    compose: (config, bundle) => compose(config, bundle, options.hostConfig),
   };
 }
 

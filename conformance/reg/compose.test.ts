@@ -144,21 +144,24 @@ test("holds the store's lock until it is mounted, and no longer", () =>
     assert.is(fixture.host("flock", "--nonblock", "--exclusive", join(store.path, "default/lock"), "true").status, 0);
   }));
 
-test("is asked for by annotations as well", () =>
+test("is asked for by annotations as well, as far as the host allows", () =>
   withFixture((fixture) => {
     const store = makeStore(fixture, "tenant-a");
+    const leave = { stores: [store.path], domains: ["tenant-a"], workdir: true };
+    const hostConfig = fixture.write("reg.json", JSON.stringify({ annotations: leave }));
     const change = (spec: Spec) => {
       spec.annotations = {
         "org.reg.environments": ENVIRONMENT,
         "org.reg.store": store.path,
         "org.reg.domain": "tenant-a",
         "org.reg.writable": "tmpfs:1m",
-        "org.reg.workdir": `${fixture.folder}:/src:ro`,
+        "org.reg.workdir": ".:/src:ro",
       };
       spec.root.path = "";
       delete spec.root.readonly;
     };
-    assert.is(output(fixture, "touch /new /tmp/x; touch /src/x 2>/dev/null || echo kept", change), "kept\n");
+    const { path } = fixture.shell("touch /new /tmp/x; touch /src/x 2>/dev/null || echo kept", change);
+    assert.is(fixture.succeed("--host-config", hostConfig, "run", "--bundle", path, fixture.id()), "kept\n");
   }));
 
 test("is refused with its field when it can not be made", () =>

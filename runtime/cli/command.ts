@@ -74,7 +74,11 @@ export const GLOBAL_OPTIONS = {
     choices: ["true", "false", "auto"],
     describe: "do without what only root may do: true, false or auto (default: auto)",
   },
-
+  "host-config": {
+    type: "string",
+    placeholder: "FILE",
+    describe: "what this host lets annotations org.reg.* ask for (default: /etc/reg/reg.json)",
+  },
   criu: { type: "string", hidden: true, describe: "accepted for old callers" },
   version: { type: "boolean", alias: "v", describe: "show the version" },
   help: { type: "boolean", alias: "h", describe: "show help" },
@@ -90,6 +94,8 @@ export interface Context {
   readonly root: string;
   readonly cgroupManager: "cgroupfs" | "systemd" | "disabled";
   readonly rootless: boolean;
+  /** Another file than /etc/reg/reg.json. */
+  readonly hostConfig?: string;
   /** Logs a warning. */
   readonly warn: (message: string) => void;
   /** Logs a note that only --debug shows; absent without it, so that nothing is looked for in vain. */

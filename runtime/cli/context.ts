@@ -32,6 +32,7 @@ export function makeContext(values: GlobalValues, log: Log, registry: Registry):
     root: values.root ?? defaultRoot(mapped),
     rootless,
     cgroupManager: systemd ? "systemd" : ((manager as Context["cgroupManager"] | undefined) ?? "cgroupfs"),
+    ...(values["host-config"] === undefined ? {} : { hostConfig: values["host-config"] }),
     warn: (message) => log.write("warning", message),
     ...(log.shows("debug") ? { debug: (message) => log.write("debug", message) } : {}),
   };

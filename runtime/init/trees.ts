@@ -9,11 +9,12 @@ import { at, RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { cloneTree, setMountAttributes } from "../libc/mount.ts";
+import { setMountAttributes } from "../libc/mount.ts";
 import { mappedUserNamespace } from "../linux/user-namespace.ts";
 import type { BindMount, IdMapPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import { cloneSource } from "./source.ts";
 import { composeRoot, type MappedOwner } from "./steps/layers.ts";
 
 /** Descriptors of detached mounts. */
@@ -77,7 +78,7 @@ function reachableTree(plan: Plan, entry: BindMount): number | undefined {
   if (libc.geteuid() !== 0) return undefined;
   let tree: number;
   try {
-    tree = cloneTree(entry.source, entry.options.recursiveBind);
+    tree = cloneSource(entry);
   } catch (error) {
     if (error instanceof SyscallError) return undefined; // init tries it too, and says what is wrong
     throw error;
@@ -88,7 +89,7 @@ function reachableTree(plan: Plan, entry: BindMount): number | undefined {
 
 function mappedTree(plan: Plan, entry: BindMount, map: IdMapPlan, namespaces: Map<string, number>): number {
   return at(entry.field, () => {
-    const tree = cloneTree(entry.source, entry.options.recursiveBind);
+    const tree = cloneSource(entry);
     try {
       separate(plan, tree, entry.source);
       const attributes = { set: C.MOUNT_ATTR_IDMAP, clear: 0, userNamespace: namespaceOf(map, namespaces) };

@@ -11,6 +11,7 @@ import type {
   Cpu,
   DeviceRule,
   Hook,
+  HostConfig,
   Linux,
   LinuxResources,
   LinuxSeccomp,
@@ -67,6 +68,28 @@ export function checkResources(resources: LinuxResources): CheckFault[] {
 export function checkReg(reg: Reg): CheckFault[] {
   const faults = new Faults();
   regRules(reg, "", faults);
+  return faults.list;
+}
+
+/** Faults of the host's configuration. A name that is not known would be a permission that nobody gets. */
+export function checkHostConfig(config: HostConfig): CheckFault[] {
+  const faults = new Faults();
+  for (const name in config)
+    if (name !== "annotations") faults.add(`/${escapePointer(name)}`, "annotations", name, " annotations ");
+  const { annotations = {} } = config;
+  const KNOWN = " domains stores writableDirectory workdir ";
+  for (const name in annotations)
+    if (!hasWord(KNOWN, name))
+      faults.add(
+        `/annotations/${escapePointer(name)}`,
+        `one of${KNOWN.trimEnd().replaceAll(" ", ", ").slice(1)}`,
+        name,
+        KNOWN,
+      );
+  for (const [index, store] of (annotations.stores ?? []).entries())
+    if (!store.startsWith("/")) faults.add(`/annotations/stores/${index}`, "an absolute path", store);
+  for (const [index, domain] of (annotations.domains ?? []).entries())
+    if (!DOMAIN.test(domain)) faults.add(`/annotations/domains/${index}`, DOMAIN_WORDS, domain);
   return faults.list;
 }
 
@@ -498,6 +521,8 @@ function cleanPath(path: string): string {
 
 /** As runtime/reg/name.ts reads them. */
 const ENVIRONMENT = /^[a-z0-9][a-z0-9+._-]*@[\w.+~:-]+$/;
+const DOMAIN = /^[a-z0-9][a-z0-9._-]{0,62}$/;
+const DOMAIN_WORDS = "up to 63 lower-case letters, digits and . _ -";
 
 function regRules({ environments, store, domain, writable, workdir }: Reg, pointer: string, faults: Faults): void {
   if (environments.length === 0) faults.add(`${pointer}/environments`, "at least one environment", environments);
@@ -505,8 +530,7 @@ function regRules({ environments, store, domain, writable, workdir }: Reg, point
     if (!ENVIRONMENT.test(name)) faults.add(`${pointer}/environments/${index}`, "an environment, name@version", name);
   });
   if (store !== undefined && !store.startsWith("/")) faults.add(`${pointer}/store`, "an absolute path", store);
-  if (domain !== undefined && !/^[a-z0-9][a-z0-9._-]{0,62}$/.test(domain))
-    faults.add(`${pointer}/domain`, "up to 63 lower-case letters, digits and . _ -", domain);
+  if (domain !== undefined && !DOMAIN.test(domain)) faults.add(`${pointer}/domain`, DOMAIN_WORDS, domain);
   if (writable?.size !== undefined) {
     if (writable.type !== "tmpfs") faults.add(`${pointer}/writable/size`, "no size without type tmpfs", writable.size);
     else if (!/^\d+[kKmMgG%]?$/.test(writable.size))
@@ -514,6 +538,9 @@ function regRules({ environments, store, domain, writable, workdir }: Reg, point
   }
   if (writable?.path !== undefined && writable.type !== "directory")
     faults.add(`${pointer}/writable/path`, "no path without type directory", writable.path);
-  if (workdir !== undefined && !workdir.destination.startsWith("/"))
-    faults.add(`${pointer}/workdir/destination`, "an absolute path", workdir.destination);
+  if (workdir === undefined) return;
+  const { destination } = workdir;
+  if (!destination.startsWith("/")) faults.add(`${pointer}/workdir/destination`, "an absolute path", destination);
+  else if (`${cleanPath(destination)}/`.startsWith("/proc/"))
+    faults.add(`${pointer}/workdir/destination`, "a path outside /proc", destination);
 }

@@ -17,6 +17,8 @@ export type {
   Features,
   Hook,
   Hooks,
+  HostAnnotations,
+  HostConfig,
   HugepageLimit,
   IdMapping,
   IoPriority,

@@ -6,6 +6,7 @@ import { ConfigError, type Fault } from "../errors/errors.ts";
 import {
   type CheckFault,
   check,
+  checkHostConfig,
   checkNul,
   checkProcess,
   checkReg,
@@ -13,13 +14,13 @@ import {
   escapePointer,
   show,
 } from "./check.ts";
-import type { Config, LinuxResources, Process, Reg } from "./config.ts";
-import { config, process, reg, resources, type Validator, type Violation } from "./generated/full.generated.ts";
+import type { Config, HostConfig, LinuxResources, Process, Reg } from "./config.ts";
+import { config, host, process, reg, resources, type Validator, type Violation } from "./generated/full.generated.ts";
 import { findJsonFault } from "./json-location.ts";
 import { closest } from "./suggest.ts";
 import { type DocumentKind, dropNulls, type InvalidDocument } from "./validate.ts";
 
-const VALIDATORS: Readonly<Record<DocumentKind, Validator>> = { config, process, resources, reg };
+const VALIDATORS: Readonly<Record<DocumentKind, Validator>> = { config, process, resources, reg, host };
 
 /** The error to print. Its message starts with the file and the number of faults, then has a line for each. */
 export function explain(invalid: InvalidDocument): ConfigError {
@@ -81,6 +82,7 @@ function ruleFaults(kind: DocumentKind, document: unknown): CheckFault[] {
   if (kind === "config") return check(document as Config);
   if (kind === "process") return checkProcess(document as Process);
   if (kind === "reg") return checkReg(document as Reg);
+  if (kind === "host") return checkHostConfig(document as HostConfig);
   return checkResources(document as LinuxResources);
 }
 

@@ -1,7 +1,7 @@
 /** From the text of a document to its typed value. */
 import type { Fault } from "../errors/errors.ts";
-import { check, checkNul, checkProcess, checkReg, checkResources } from "./check.ts";
-import type { Config, LinuxResources, Process, Reg } from "./config.ts";
+import { check, checkHostConfig, checkNul, checkProcess, checkReg, checkResources } from "./check.ts";
+import type { Config, HostConfig, LinuxResources, Process, Reg } from "./config.ts";
 import * as valid from "./generated/fast.generated.ts";
 import { type DocumentKind, fitsSchema, InvalidDocument } from "./validate.ts";
 
@@ -23,6 +23,11 @@ export function parseResources(text: string, file: string): LinuxResources {
 /** The Reg extension as a document of its own, which is what annotations make up. Throws InvalidDocument. */
 export function parseReg(text: string, file: string): Reg {
   return parse("reg", valid.reg, text, file, checkReg);
+}
+
+/** What the host allows. Throws InvalidDocument. */
+export function parseHostConfig(text: string, file: string): HostConfig {
+  return parse("host", valid.host, text, file, checkHostConfig);
 }
 
 function parse<Value>(

@@ -62,6 +62,7 @@ const ROOTS: Readonly<Record<DocumentKind, string>> = {
   process: "Process",
   resources: "LinuxResources",
   reg: "Reg",
+  host: "HostConfig",
 };
 
 /** Unknown properties, anywhere in a document that fits its schema, whose names are close to a known one. */

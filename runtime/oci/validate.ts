@@ -1,7 +1,7 @@
 /** The yes-or-no half of validation, for the way to a container: explain.ts says what is wrong, and loads on failure. */
 import { RegError } from "../errors/errors.ts";
 
-export type DocumentKind = "config" | "process" | "resources" | "reg";
+export type DocumentKind = "config" | "process" | "resources" | "reg" | "host";
 
 /** The document is not JSON, or breaks its schema or a rule. Carries what explain() needs to say where and why. */
 export class InvalidDocument extends RegError {

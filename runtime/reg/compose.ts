@@ -5,11 +5,12 @@
 import type { HeldComposition } from "../container/plan.ts";
 import { at, RegError } from "../errors/errors.ts";
 import { close } from "../libc/file.ts";
-import type { Config, Reg } from "../oci/config.ts";
+import type { Config } from "../oci/config.ts";
 import { parseMountOptions } from "../oci/plan/mount-options.ts";
 import { cleanPath, type MountPlan } from "../oci/plan/mounts.ts";
 import type { RootLayers } from "../oci/plan/plan.ts";
 import { type Extension, extensionOf } from "./extension.ts";
+import { readHostConfig } from "./host-config.ts";
 import { DEFAULT_DOMAIN, DEFAULT_STORE, storeDirectory } from "./layout.ts";
 import { lockShared } from "./lock.ts";
 import { parseEnvironmentName } from "./name.ts";
@@ -19,11 +20,12 @@ import { openTree } from "./tree.ts";
 const LONGEST_PATH = 255;
 
 /**
- * Composes the root of a config; undefined when it has no Reg extension. `bundle` is absolute. The store is locked against
- * its garbage collection until `release`. Throws RegError when an environment is not there.
+ * Composes the root of a config; undefined when it has no Reg extension. `bundle` is absolute; `hostConfig` names another file
+ * than HOST_CONFIG. The store is locked against its garbage collection until `release`. Throws RegError when an environment is
+ * not there.
  */
-export function compose(config: Config, bundle: string): HeldComposition | undefined {
-  const extension = extensionOf(config);
+export function compose(config: Config, bundle: string, hostConfig?: string): HeldComposition | undefined {
+  const extension = extensionOf(config, () => readHostConfig(hostConfig));
   if (extension === undefined) return undefined;
   const { reg, pointer } = extension;
   const field = pointer("environments");
@@ -36,7 +38,7 @@ export function compose(config: Config, bundle: string): HeldComposition | undef
         field: pointer("store"),
         hint: "move the store",
       });
-    const upper = upperOf(reg, bundle);
+    const upper = upperOf(extension, bundle);
     return {
       layers: { lower, field, ...(upper === undefined ? {} : { upper }) },
       mounts: workdirMount(extension, bundle),
@@ -48,17 +50,22 @@ export function compose(config: Config, bundle: string): HeldComposition | undef
   }
 }
 
-function upperOf({ writable }: Reg, bundle: string): RootLayers["upper"] {
+function upperOf({ reg: { writable }, confined }: Extension, bundle: string): RootLayers["upper"] {
   if (writable === undefined || writable.type === "none") return undefined;
-  if (writable.type === "directory") return { type: "directory", path: inBundle(writable.path ?? "writable", bundle) };
+  if (writable.type === "directory") {
+    const path = inBundle(writable.path ?? "writable", bundle);
+    return { type: "directory", path, ...(confined ? { within: bundle } : {}) };
+  }
   return { type: "tmpfs", ...(writable.size === undefined ? {} : { size: writable.size }) };
 }
 
-function workdirMount({ reg: { workdir }, pointer }: Extension, bundle: string): MountPlan[] {
+function workdirMount({ reg: { workdir }, pointer, confined }: Extension, bundle: string): MountPlan[] {
   if (workdir === undefined) return [];
   const options = parseMountOptions(["rbind", workdir.readonly === true ? "ro" : "rw"]);
   const source = inBundle(workdir.source, bundle);
-  return [{ kind: "bind", source, destination: cleanPath(workdir.destination), options, field: pointer("workdir") }];
+  const destination = cleanPath(workdir.destination);
+  const within = confined ? { within: bundle } : {};
+  return [{ kind: "bind", source, destination, options, field: pointer("workdir"), ...within }];
 }
 
 function inBundle(path: string, bundle: string): string {

@@ -72,6 +72,6 @@ export function createOptions(values: Values<typeof CREATE_OPTIONS>, id: string,
     cgroupManager: context.cgroupManager,
     rootless: context.rootless,
     warn: context.warn,
-    compose,
+    compose: (config, bundle) => compose(config, bundle, context.hostConfig),
   };
 }

@@ -11,8 +11,10 @@ import { close, isErrno, mkdirAll, open, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { cloneTree, detachedFilesystem, moveMount, setMountAttributes } from "../../libc/mount.ts";
 import { fdPath, openInRootIfExists } from "../../linux/path.ts";
+
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootLayers } from "../../oci/plan/plan.ts";
+import { directoryWithin } from "../source.ts";
 
 /** Who root is in the container, as this process sees it, and the user namespace that maps owners. */
 export interface MappedOwner {
@@ -90,7 +92,9 @@ function lacksMountPoints(lower: number, { mounts, fillDev, process }: Plan): bo
  */
 function openUpper(upper: NonNullable<RootLayers["upper"]>, owner: MappedOwner | undefined, lower: number): number {
   const directory =
-    upper.type === "tmpfs" ? newTmpfs(upper.size, owner === undefined ? lower : undefined) : openDirectory(upper.path);
+    upper.type === "tmpfs"
+      ? newTmpfs(upper.size, owner === undefined ? lower : undefined)
+      : openDirectory(upper.path, upper.within);
   try {
     for (const name of ["upper", "work"]) {
       if (libc.mkdirat(directory, name, 0o755) === -1) {
@@ -114,8 +118,9 @@ function newTmpfs(size: string | undefined, place: number | undefined): number {
   return tmpfs;
 }
 
-function openDirectory(path: string): number {
+function openDirectory(path: string, within: string | undefined): number {
   try {
+    if (within !== undefined) return directoryWithin(path, within);
     mkdirAll(path, 0o755);
     return open(path, C.O_PATH | C.O_DIRECTORY | C.O_NOFOLLOW);
   } catch (error) {

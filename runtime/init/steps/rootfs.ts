@@ -22,6 +22,7 @@ import { directoryInRoot, fdPath, fileInRoot, openInRoot } from "../../linux/pat
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
+import { cloneSource } from "../source.ts";
 import { composeRoot } from "./layers.ts";
 
 /**
@@ -229,7 +230,7 @@ function copyFile(name: string, from: number, to: number, mode: number): void {
 
 function bind(root: number, entry: BindMount, made: number | undefined): void {
   const { source, destination, options } = entry;
-  withFd(made === undefined ? cloneSource(entry) : chooseTree(entry, made), (tree) => {
+  withFd(made === undefined ? ownTree(entry) : chooseTree(entry, made), (tree) => {
     const { set, clear } = options;
     const attributes = applyBindAttributes(tree, set, clear, source);
     if ((options.recursiveSet | options.recursiveClear) !== 0)
@@ -249,7 +250,7 @@ function bind(root: number, entry: BindMount, made: number | undefined): void {
 function chooseTree(entry: BindMount, made: number): number {
   if (entry.idMap !== undefined) return made;
   try {
-    const own = cloneSource(entry);
+    const own = ownTree(entry);
     close(made);
     return own;
   } catch (error) {
@@ -258,9 +259,9 @@ function chooseTree(entry: BindMount, made: number): number {
   }
 }
 
-function cloneSource(entry: BindMount): number {
+function ownTree(entry: BindMount): number {
   try {
-    return cloneTree(entry.source, entry.options.recursiveBind);
+    return cloneSource(entry);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     const hint = error.code === "ENOENT" ? `the source must exist on the host` : undefined;

@@ -26,6 +26,8 @@ export interface BindMount extends MountBase {
   readonly kind: "bind";
   /** Absolute path on the host. */
   readonly source: string;
+  /** The directory that `source` begins with and must not leave, whatever symlinks are on the way; absent: anywhere. */
+  readonly within?: string;
   /** Owners are shown as this says. */
   readonly idMap?: IdMapPlan;
 }

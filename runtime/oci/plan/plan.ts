@@ -38,8 +38,8 @@ export interface RootLayers {
   readonly lower: string;
   readonly upper?:
     | { readonly type: "tmpfs"; readonly size?: string }
-    /** Absolute path; it keeps upper/ and work/, see overlayfs. */
-    | { readonly type: "directory"; readonly path: string };
+    /** Absolute path; it keeps upper/ and work/, see overlayfs. `within`: a directory that it must not leave, as BindMount's. */
+    | { readonly type: "directory"; readonly path: string; readonly within?: string };
   /** Owners are shown as this says: in a user namespace, root's files are to be its root's. */
   readonly idMap?: IdMapPlan;
   /** JSON pointer of what asks for it. */
