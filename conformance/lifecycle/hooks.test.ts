@@ -154,6 +154,62 @@ test("a hook has the environment it is given and no other", () =>
     fixture.succeed("delete", "--force", id);
   }));
 
+test("a hook without an environment has its caller's, startContainer the program's", () =>
+  withFixture((fixture) => {
+    const note = (folder: string, name: HookName): Hook[] => [
+      { path: "/bin/sh", args: ["sh", "-c", `echo $CALLER $CONTAINER $HOME > ${folder}/${name}`] },
+    ];
+    const outside: HookName[] = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"];
+    const bundle = fixture.sleeper((spec) => {
+      spec.mounts.push({ destination: SHARED, type: "bind", source: fixture.folder, options: ["bind"] });
+      spec.process.env.push("CONTAINER=container");
+      spec.hooks = { startContainer: note(SHARED, "startContainer") };
+      for (const name of outside) spec.hooks[name] = note(fixture.folder, name);
+    });
+    const id = fixture.id();
+    const env = { PATH: process.env.PATH, CALLER: "caller" };
+    for (const args of [
+      ["run", "--detach", "--bundle", bundle.path, id],
+      ["delete", "--force", id],
+    ])
+      assert.is(fixture.regWith({ env }, ...args).status, 0);
+    assert.is(fixture.read("startContainer"), "container /\n");
+    for (const name of outside) assert.is(fixture.read(name), "caller\n", name);
+  }));
+
+for (const name of ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] as const)
+  test(`when a ${name} hook fails, poststop runs, and finds nothing of the container but its state`, () =>
+    withFixture((fixture) => {
+      const shell = name === "startContainer" ? "/bin/busybox" : "/bin/sh";
+      const bundle = fixture.sleeper((spec) => {
+        const args = ["sh", "-c", `cat > ${fixture.path("poststop")}; pgrep -f ${fixture.mark}-x; true`];
+        spec.hooks = { [name]: [{ ...failing, path: shell }], poststop: [{ path: "/bin/sh", args }] };
+      });
+      fixture.fail(/hook.*exit status 3/s, ["run", "--bundle", bundle.path, fixture.id()]);
+      assert.is(JSON.parse(fixture.read("poststop")).status, "stopped");
+      fixture.assertNothingLeft();
+    }));
+
+test("what fails before any hook has run ends without poststop", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.sleeper((spec) => {
+      spec.mounts.push({ destination: "/mnt", type: "bind", source: "/nowhere", options: ["bind"] });
+      const hook = { path: "/bin/sh", args: ["sh", "-c", `touch ${fixture.path("ran")}`] };
+      spec.hooks = { createRuntime: [hook], poststop: [hook] };
+    });
+    fixture.fail("/nowhere", ["create", "--bundle", bundle.path, fixture.id()]);
+    assert.not(existsSync(fixture.path("ran")));
+  }));
+
+test("a poststart hook that fails after the program has ended is told as what it is", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.bundle(["/bin/true"], (spec) => {
+      spec.hooks = { poststart: [{ path: "/bin/sh", args: ["sh", "-c", "sleep 0.2; echo the reason; exit 3"] }] };
+    });
+    const id = fixture.create(bundle);
+    fixture.fail(/poststart hook.*exit status 3: the reason/, ["start", id]);
+  }));
+
 test("createContainer runs in the container's namespaces, createRuntime in the runtime's", () =>
   withFixture((fixture) => {
     const note = (name: string): Hook => ({

@@ -6,6 +6,7 @@ import { EACCES, EPERM } from "../errors/errno.ts";
 import { at } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { admissionOf, killSpawned, makesNetwork, type NewTask, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
+import * as C from "../libc/constants.ts";
 import { close, isErrno, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeHeld } from "../libc/process.ts";
@@ -17,6 +18,7 @@ import type { Config } from "../oci/config.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
+import { runPoststop } from "./delete.ts";
 import type { Interrupt } from "./interrupt.ts";
 import { giveNetwork } from "./network.ts";
 import { NewCgroup } from "./new-cgroup.ts";
@@ -83,11 +85,16 @@ function buildPlanned(
   const rollback = new Rollback();
   try {
     const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
+    const resctrl = plan.intelRdt === undefined ? undefined : new NewResctrl(plan.intelRdt);
+    const first = firstState(config, plan, resctrl?.state);
     const directory = StateDirectory.claim(options.root, options.id);
     rollback.add(() => directory.close());
     rollback.add(() => directory.remove());
-    const resctrl = plan.intelRdt === undefined ? undefined : new NewResctrl(plan.intelRdt);
-    const first = firstState(config, plan, resctrl?.state);
+    let begun = false;
+    rollback.add(() => {
+      // Who has been told of the container is told of its end, when nothing is left of it (runtime-spec, "Lifecycle" 13).
+      if (begun) runPoststop(new Container(directory, first), options.warn);
+    });
     directory.writeFirst(first, text);
     if (options.notifySocket !== undefined) makeNotifyDirectory(directory.path);
     const cgroup = new NewCgroup(plan);
@@ -112,7 +119,9 @@ function buildPlanned(
     const told = !waitsForReady(plan, options, gated);
     if (told) channel.tell({ type: gated ? "park" : "start" });
     closeHeld(); // now, while init has its mounts to do
-    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket, interrupt);
+    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket, interrupt, () => {
+      begun = true;
+    });
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
     return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
@@ -138,8 +147,8 @@ function taskOf(plan: Plan, cgroupHost: CgroupHost, cgroup: NewCgroup, { root, r
 
 /** Whether something has to happen between init's being ready and its next step: a limit, a hook, a file for others. */
 function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): boolean {
-  const { prestart = [], createRuntime = [] } = plan.hooks;
-  if (prestart.length + createRuntime.length > 0) return true;
+  const { prestart = [], createRuntime = [], createContainer = [] } = plan.hooks;
+  if (prestart.length + createRuntime.length + createContainer.length > 0) return true;
   if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
   return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
 }
@@ -162,6 +171,7 @@ function firstState(config: Config, plan: Plan, resctrl: ResctrlState | undefine
     annotations: plan.annotations,
     ownerUid: libc.geteuid(),
     cgroup: { driver, version, paths, ...(unit === undefined ? {} : { unit: unit.name, user: unit.user }) },
+    ...((plan.namespaces.create & C.CLONE_NEWPID) !== 0 ? {} : { sharesPids: true }),
     ...(plan.newKeyring ? {} : { noNewKeyring: true }),
     hooks: { poststart, poststop },
     ...(resctrl === undefined ? {} : { resctrl }),

@@ -67,8 +67,8 @@ export function removeStopped(container: Container, plan: Plan, warn: DeleteOpti
   directory.remove();
 }
 
-/** Their failures are warnings: the container is gone whatever they say. */
-function runPoststop(container: Container, warn: DeleteOptions["warn"]): void {
+/** poststop hooks. Their failures are warnings: the container is gone whatever they say. */
+export function runPoststop(container: Container, warn: DeleteOptions["warn"]): void {
   for (const failure of runHooksToTheEnd("poststop", container.state.hooks, container.describe("stopped")))
     warn?.(String(failure instanceof Error ? failure.message : failure));
 }

@@ -31,8 +31,14 @@ export function withLocked<T>(root: string, id: string, action: (container: Cont
   }
 }
 
+export function hasCgroup({ state }: Container): boolean {
+  return Object.keys(state.cgroup.paths).length > 0;
+}
+
 /** What works by cgroups alone can not be done to a container that has none. */
-export function requireCgroup({ state }: Container): void {
-  if (Object.keys(state.cgroup.paths).length === 0)
-    throw new RegError("ENOENT", `container ${state.id} was created without a cgroup`);
+export function requireCgroup(container: Container): void {
+  if (!hasCgroup(container))
+    throw new RegError("ENOENT", `container ${container.state.id} was created without a cgroup`, {
+      hint: "by it its processes are limited, and told from others",
+    });
 }

@@ -8,11 +8,13 @@ import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { shellStatus, spawn, waitFor } from "../libc/process.ts";
 import { Container } from "./container.ts";
+import { requireCgroup } from "./pause.ts";
 
 /** Process ids in the container's cgroup, ascending; none when it has stopped. */
 export function processIds(root: string, id: string): number[] {
   const container = Container.open(root, id);
   try {
+    requireCgroup(container);
     return container.cgroup.pids().sort((a, b) => a - b);
   } finally {
     container.directory.close();

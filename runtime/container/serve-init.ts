@@ -12,7 +12,7 @@ import { type Interrupt, receive } from "./interrupt.ts";
 import type { NewCgroup } from "./new-cgroup.ts";
 import { handOverListener } from "./seccomp.ts";
 
-/** Answers init until it is ready. Returns the terminal's master when there is one and no console socket to send it to. */
+/** Answers init until it is ready; `begun` is called before the first hook, or then. Returns the terminal's master when there is one and no console socket to send it to. */
 export function serveInit(
   plan: Plan,
   container: Container,
@@ -20,7 +20,9 @@ export function serveInit(
   channel: RuntimeChannel,
   consoleSocket: number | undefined,
   interrupt: Interrupt | undefined,
+  begun: () => void,
 ): number | undefined {
+  const context = interrupt === undefined ? {} : { interrupt };
   let terminal: number | undefined;
   for (;;) {
     const received = receive(channel, interrupt);
@@ -30,10 +32,12 @@ export function serveInit(
       case "error":
         throw fromErrorData(message.error);
       case "hooks":
-        cgroup.limitMemory(); // before the hooks, which may change what is set
+        begun();
+        // Before the hooks that see the container from outside, as they may change what is set.
+        if ((plan.hooks.prestart ?? plan.hooks.createRuntime ?? []).length > 0) cgroup.limitMemory();
         // The hook of specification 1.0, which ran when the container had been created.
-        runHooks("prestart", plan.hooks, container.describe("created"), interrupt);
-        runHooks("createRuntime", plan.hooks, container.describe("creating"), interrupt);
+        runHooks("prestart", plan.hooks, container.describe("created"), context);
+        runHooks("createRuntime", plan.hooks, container.describe("creating"), context);
         channel.tell({ type: "proceed" });
         break;
       case "console":
@@ -49,6 +53,7 @@ export function serveInit(
         handOverListener(plan.seccomp?.listener, descriptors, container.state.pid ?? 0, container.describe("creating"));
         break;
       case "ready":
+        begun();
         cgroup.limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle
         return terminal;
       default:

@@ -49,6 +49,8 @@ export interface StateFile {
   readonly cgroup: CgroupState;
   /** Directories of the resctrl filesystem; absent without linux.intelRdt. */
   readonly resctrl?: ResctrlState;
+  /** init is not the first process of a pid namespace: its end is not that of the others. */
+  readonly sharesPids?: true;
   /** `exec` too leaves the caller's session keyring as it is. */
   readonly noNewKeyring?: true;
   /** poststart and poststop, which run when the bundle may be gone. */
@@ -129,6 +131,11 @@ export class StateDirectory {
     while (libc.flock(this.#fd, C.LOCK_EX) === -1)
       if (host.errno() !== EINTR) throw new SyscallError("flock(2)", this.path, host.errno());
     return stat("", this.#fd).links > 0;
+  }
+
+  /** As lock, without waiting; false when somebody has it. */
+  tryLock(): boolean {
+    return libc.flock(this.#fd, C.LOCK_EX | C.LOCK_NB) === 0;
   }
 
   /** Lets others go on, also when a process that was cloned meanwhile still has the descriptor. */

@@ -140,7 +140,7 @@ class Init {
           this.#workAhead(root, mounts.slice(index));
           this.#awaitNetwork();
         }
-        applyMount(root, entry, this.#plan.mountLabel, trees?.mounts[index]);
+        applyMount(root, entry, this.#plan.mountLabel, trees?.mounts[index], inUserNamespace);
         return;
       }
       this.#workAhead(root, mounts.slice(index));
@@ -213,10 +213,10 @@ class Init {
     loadSeccomp(this.#task.seccomp, point, process?.noNewPrivileges === true, send);
   }
 
-  /** prestart and createRuntime run in the runtime's namespaces, so the runtime runs them. */
+  /** prestart and createRuntime run in the runtime's namespaces, so the runtime runs them. It is told of all that may follow. */
   #runtimeHooks(): void {
-    const { prestart = [], createRuntime = [] } = this.#plan.hooks;
-    if (prestart.length + createRuntime.length === 0) return;
+    const { prestart = [], createRuntime = [], createContainer = [] } = this.#plan.hooks;
+    if (prestart.length + createRuntime.length + createContainer.length === 0) return;
     this.#channel.send({ type: "hooks" });
     this.#receive();
   }
@@ -247,7 +247,7 @@ class Init {
     const program = this.#program;
     if (program === undefined)
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
-    runHooks("startContainer", hooks, this.#state("created"));
+    runHooks("startContainer", hooks, this.#state("created"), { env: program.env }); // as runc and crun
     this.#loadSeccomp("last");
     return at("/process/args/0", () => execve(program.path, program.args, program.env));
   }

@@ -10,7 +10,8 @@ import type { BindMount } from "../oci/plan/mounts.ts";
 
 /** A detached copy of what is mounted at the source of a bind mount. */
 export function cloneSource({ source, within, options }: BindMount): number {
-  if (within === undefined) return cloneTree(source, options.recursiveBind);
+  if (within === undefined)
+    return cloneTree(source, options.recursiveBind, C.AT_FDCWD, options.nofollow?.source !== true);
   return withFd(open(within, C.O_PATH | C.O_DIRECTORY), (directory) =>
     withFd(openInRoot(directory, source.slice(within.length)), (fd) => cloneTree("", options.recursiveBind, fd)),
   );

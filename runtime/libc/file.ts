@@ -6,7 +6,8 @@ import { checked } from "./call.ts";
 import * as C from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString, Struct } from "./memory.ts";
-import { DIRENT, OPEN_HOW, STATFS, STATX } from "./structs.ts";
+import { poll } from "./poll.ts";
+import { DIRENT, OPEN_HOW, STATFS, STATX, TIMESPEC } from "./structs.ts";
 
 /** True when `error` is a failed system call with this errno. */
 export function isErrno(error: unknown, ...errnos: readonly number[]): error is SyscallError {
@@ -63,13 +64,14 @@ export function read(fd: number, buffer: Uint8Array): number {
   }
 }
 
-/** Writes all of `bytes`. `subject` names the file in an error. */
+/** Writes all of `bytes`, also to a descriptor that does not block. `subject` names the file in an error. */
 export function writeAll(fd: number, bytes: Uint8Array, subject = `descriptor ${fd}`): void {
   let rest = bytes;
   while (rest.length > 0) {
     const count = libc.write(fd, rest, rest.length);
     if (count === -1 && host.errno() === EINTR) continue;
-    rest = rest.subarray(checked(count, "write(2)", subject));
+    if (count === -1 && host.errno() === EAGAIN) poll([[fd, C.POLLOUT]]);
+    else rest = rest.subarray(checked(count, "write(2)", subject));
   }
 }
 
@@ -242,6 +244,21 @@ export function stat(path: string, directory = C.AT_FDCWD, follow = false): File
     devMajor: buffer.u32(STATX.stx_dev_major),
     devMinor: buffer.u32(STATX.stx_dev_minor),
   };
+}
+
+/** When a file was last read and changed, as utimensat(2) takes it: two struct timespec. No symlink is followed. */
+export function fileTimes(path: string, directory: number): Uint8Array {
+  const buffer = new Struct(STATX.size);
+  checked(
+    libc.syscall(C.SYS_statx, directory, cString(path), C.AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, buffer.bytes),
+    "statx(2)",
+    path,
+  );
+  const times = new Uint8Array(2 * TIMESPEC.size);
+  // struct statx_timestamp: seconds, nanoseconds of 32 bits, and padding that is 0.
+  times.set(buffer.bytes.subarray(STATX.stx_atime, STATX.stx_atime + TIMESPEC.size));
+  times.set(buffer.bytes.subarray(STATX.stx_mtime, STATX.stx_mtime + TIMESPEC.size), TIMESPEC.size);
+  return times;
 }
 
 /** The device of the filesystem that `path` is on, as one number to compare. statx(2), without the rest of `stat`. */

@@ -24,10 +24,14 @@ export function umount(target: string, flags = 0): void {
   checked(libc.umount2(target, flags), "umount2(2)", target);
 }
 
-/** open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path`. Returns its descriptor. */
-export function cloneTree(path: string, recursive: boolean, directory = C.AT_FDCWD): number {
+/** open_tree(2) with OPEN_TREE_CLONE: a detached copy of the mount at `path`, or of a symlink there. Returns its descriptor. */
+export function cloneTree(path: string, recursive: boolean, directory = C.AT_FDCWD, follow = true): number {
   const flags =
-    C.OPEN_TREE_CLONE | C.OPEN_TREE_CLOEXEC | (recursive ? C.AT_RECURSIVE : 0) | (path === "" ? C.AT_EMPTY_PATH : 0);
+    C.OPEN_TREE_CLONE |
+    C.OPEN_TREE_CLOEXEC |
+    (recursive ? C.AT_RECURSIVE : 0) |
+    (path === "" ? C.AT_EMPTY_PATH : 0) |
+    (follow ? 0 : C.AT_SYMLINK_NOFOLLOW);
   const name = path === "" ? EMPTY : cString(path);
   return checked(libc.syscall(C.SYS_open_tree, directory, name, flags, 0, 0), "open_tree(2)", path || "descriptor");
 }

@@ -18,6 +18,8 @@ export const STATX = {
   stx_mode: 28,
   stx_ino: 32,
   stx_size: 40,
+  stx_atime: 64,
+  stx_mtime: 112,
   stx_rdev_major: 128,
   stx_rdev_minor: 132,
   stx_dev_major: 136,

@@ -42,6 +42,10 @@ export const LIBC = {
   fcntl: ["int", ["int", "int", "long"]],
   fgetxattr: ["long", ["int", "string", "pointer", "ulong"]],
   flistxattr: ["long", ["int", "pointer", "ulong"]],
+  llistxattr: ["long", ["string", "pointer", "ulong"]],
+  lgetxattr: ["long", ["string", "string", "pointer", "ulong"]],
+  lsetxattr: ["int", ["string", "string", "pointer", "ulong", "int"]],
+  utimensat: ["int", ["int", "string", "pointer", "int"]],
   fsetxattr: ["int", ["int", "string", "pointer", "ulong", "int"]],
   // mounts
   mount: ["int", ["string", "string", "string", "ulong", "string"]],

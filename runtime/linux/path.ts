@@ -4,10 +4,10 @@
  * Source: openat2(2).
  */
 import { host } from "#host";
-import { EEXIST, ENOENT, ENOTDIR } from "../errors/errno.ts";
+import { EEXIST, ELOOP, ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, openat2, tryOpenat2, withFd } from "../libc/file.ts";
+import { close, openat2, readLink, stat, tryOpenat2, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 
 /** openat2(2) below the root: -1 and errno on failure. Half of what is looked for is not there, and an exception costs 15 µs. */
@@ -38,7 +38,10 @@ export function splitPath(path: string): readonly [parent: string, name: string]
   return [path.slice(0, Math.max(slash, 0)), path.slice(slash + 1)];
 }
 
-/** A directory inside the root, O_PATH; it and its parents are made (0755) where they are missing. `made` tells of it. */
+/**
+ * A directory inside the root, O_PATH; it and its parents are made (0755) where they are missing, also where a symlink that leads nowhere
+ * says. `made` tells of it.
+ */
 export function directoryInRoot(
   root: number,
   path: string,
@@ -46,33 +49,107 @@ export function directoryInRoot(
 ): { readonly fd: number; readonly made: boolean } {
   const found = openInRootIfExists(root, path);
   if (found !== undefined) return { fd: found, made: false };
+  return { fd: makeInRoot(root, path, (directory, name) => libc.mkdirat(directory, name, mode)), made: true };
+}
+
+/** A file inside the root, O_PATH; an empty one (and its directories) is made where it is missing, as directoryInRoot does. */
+export function fileInRoot(root: number, path: string): number {
+  return openInRootIfExists(root, path) ?? makeInRoot(root, path, makeFile);
+}
+
+function makeFile(directory: number, name: string): number {
+  const fd = libc.openat(directory, name, C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW | C.O_CLOEXEC, 0o644);
+  if (fd !== -1) close(fd);
+  return fd;
+}
+
+/** Makes the last component of a path: -1 and errno on failure. */
+type Make = (directory: number, name: string) => number;
+
+function makeInRoot(root: number, path: string, make: Make): number {
   const [parent, name] = splitPath(path);
-  return withFd(directoryInRoot(root, parent === "" ? "/" : parent).fd, (directory) => {
-    if (libc.mkdirat(directory, name, mode) === -1 && host.errno() !== EEXIST)
-      throw new SyscallError("mkdirat(2)", path, host.errno());
-    return { fd: openMade(directory, name, C.O_PATH | C.O_DIRECTORY, path), made: true };
+  const directory = openInRootIfExists(root, parent === "" ? "/" : parent);
+  if (directory === undefined || name === "..") {
+    if (directory !== undefined) close(directory);
+    return walkInRoot(root, path, make);
+  }
+  return withFd(directory, () => {
+    if (make(directory, name) !== -1) return openMade(directory, name, path);
+    if (host.errno() !== EEXIST) throw new SyscallError("create", path, host.errno());
+    return walkInRoot(root, path, make); // a symlink
   });
 }
 
-/** A regular file inside the root, O_PATH; an empty one (and its directories) is made where it is missing. */
-export function fileInRoot(root: number, path: string): number {
-  const found = openInRootIfExists(root, path);
-  if (found !== undefined) return found;
-  const [parent, name] = splitPath(path);
-  return withFd(directoryInRoot(root, parent === "" ? "/" : parent).fd, (directory) => {
-    const fd = libc.openat(directory, name, C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW | C.O_CLOEXEC, 0o644);
-    if (fd === -1 && host.errno() !== EEXIST) throw new SyscallError("openat(2)", path, host.errno());
-    if (fd !== -1) close(fd);
-    return openMade(directory, name, C.O_PATH, path);
-  });
+/** As many as the kernel follows, path_resolution(7). */
+const LINK_LIMIT = 40;
+
+function componentsOf(path: string): string[] {
+  return path.split("/").filter((part) => part !== "" && part !== ".");
+}
+
+/**
+ * Goes along a path of which not all is there, as the kernel would, and makes what is missing. ".." behind what is missing takes that
+ * back, as for the other runtimes.
+ */
+function walkInRoot(root: number, path: string, make: Make): number {
+  const rest = componentsOf(path).reverse();
+  /** Where `current` is, without symlinks. */
+  let names: string[] = [];
+  let links = 0;
+  let current = openInRoot(root, "/");
+  const enter = (fd: number) => {
+    close(current);
+    current = fd;
+  };
+  try {
+    for (let name = rest.pop(); name !== undefined; name = rest.pop()) {
+      if (name === "..") {
+        names.pop();
+        enter(openat2(root, names.join("/") || ".", C.O_PATH, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS));
+        continue;
+      }
+      const next = openOrMake(current, name, path, rest.length > 0 ? makeDirectory : make);
+      if (stat("", next).type !== C.S_IFLNK) {
+        names.push(name);
+        enter(next);
+        continue;
+      }
+      close(next);
+      links += 1;
+      if (links > LINK_LIMIT) throw new SyscallError("openat2(2)", path, ELOOP);
+      const target = readLink(name, current);
+      rest.push(...componentsOf(target).reverse());
+      if (!target.startsWith("/")) continue;
+      names = [];
+      enter(openInRoot(root, "/"));
+    }
+    return current;
+  } catch (error) {
+    close(current);
+    throw error;
+  }
+}
+
+function makeDirectory(directory: number, name: string): number {
+  return libc.mkdirat(directory, name, 0o755);
+}
+
+/** What has this name in the directory, a symlink itself. */
+function openOrMake(directory: number, name: string, path: string, make: Make): number {
+  const resolve = C.RESOLVE_BENEATH | C.RESOLVE_NO_MAGICLINKS;
+  const found = tryOpenat2(directory, name, C.O_PATH | C.O_NOFOLLOW, resolve);
+  if (found !== -1) return found;
+  if (host.errno() !== ENOENT) throw new SyscallError("openat2(2)", path, host.errno());
+  if (make(directory, name) === -1) throw new SyscallError("create", path, host.errno());
+  return openMade(directory, name, path);
 }
 
 /** Opens what was just made. A symlink in its place means that somebody else is changing the root at the same time. */
-function openMade(directory: number, name: string, flags: number, path: string): number {
+function openMade(directory: number, name: string, path: string): number {
   try {
-    return openat2(directory, name, flags | C.O_NOFOLLOW, C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS);
+    return openat2(directory, name, C.O_PATH | C.O_NOFOLLOW, C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS);
   } catch (error) {
-    throw new RegError("ELOOP", `create ${path}: a symlink that leads nowhere stands in its place`, { cause: error });
+    throw new RegError("ELOOP", `create ${path}: something else stands in its place now`, { cause: error });
   }
 }
 

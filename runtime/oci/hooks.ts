@@ -24,11 +24,18 @@ const SIGKILL = 9;
 /** What a failing hook wrote is quoted up to here. */
 const OUTPUT_LIMIT_BYTES = 4096;
 
+/** What runs beside the hooks. */
+export interface HookContext {
+  readonly interrupt?: HookInterrupt;
+  /** The environment of a hook that names none: as in runc and crun the runtime's, if absent. */
+  readonly env?: readonly string[];
+}
+
 /** Runs all hooks of one kind. The first that fails ends it: RegError HOOK with what it wrote. */
-export function runHooks(name: HookName, hooks: Hooks, state: State, interrupt?: HookInterrupt): void {
+export function runHooks(name: HookName, hooks: Hooks, state: State, context: HookContext = {}): void {
   const text = host.encode(JSON.stringify(state));
   (hooks[name] ?? []).forEach((hook, index) => {
-    runHook(hook, text, `/hooks/${name}/${index}`, name, interrupt);
+    runHook(hook, text, `/hooks/${name}/${index}`, name, context);
   });
 }
 
@@ -38,7 +45,7 @@ export function runHooksToTheEnd(name: HookName, hooks: Hooks, state: State): un
   const failures: unknown[] = [];
   (hooks[name] ?? []).forEach((hook, index) => {
     try {
-      runHook(hook, text, `/hooks/${name}/${index}`, name);
+      runHook(hook, text, `/hooks/${name}/${index}`, name, {});
     } catch (error) {
       failures.push(error);
     }
@@ -52,12 +59,18 @@ function pipe(): readonly [read: number, write: number] {
   return [fds.i32(0), fds.i32(4)];
 }
 
-function runHook(hook: Hook, state: Uint8Array, field: string, name: HookName, interrupt?: HookInterrupt): void {
+function runHook(
+  hook: Hook,
+  state: Uint8Array,
+  field: string,
+  name: HookName,
+  { interrupt, env = host.environ }: HookContext,
+): void {
   const [stdin, feed] = pipe();
   const [output, stdout] = pipe();
   let pid: number;
   try {
-    pid = spawn(hook.path, hook.args ?? [hook.path], hook.env ?? [], [
+    pid = spawn(hook.path, hook.args ?? [hook.path], hook.env ?? env, [
       { from: stdin, to: 0 },
       { from: stdout, to: 1 },
       { from: stdout, to: 2 },

@@ -4,10 +4,10 @@
  * Source: runtime-spec config.md "Mounts"; open_tree(2), move_mount(2), mount_setattr(2), pivot_root(2).
  */
 import { host } from "#host";
-import { EACCES, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
+import { EACCES, EEXIST, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { close, isErrno, open, openat2, readDirectory, stat, withFd } from "../../libc/file.ts";
+import { close, isErrno, open, openat2, readLink, stat, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import {
   cloneTree,
@@ -18,7 +18,8 @@ import {
   setMountAttributes,
   umount,
 } from "../../libc/mount.ts";
-import { directoryInRoot, fdPath, fileInRoot, openInRoot } from "../../linux/path.ts";
+import { copyTree } from "../../linux/copy-tree.ts";
+import { directoryInRoot, fdPath, fileInRoot, openInRoot, openInRootIfExists, splitPath } from "../../linux/path.ts";
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
@@ -98,14 +99,17 @@ function makeParentPrivate(path: string): void {
   }
 }
 
-/** Mounts one entry of the plan; `tree` is what trees.ts has made for it. Cgroup mounts are done by steps/cgroup.ts. */
+/** Mounts one entry of the plan; `tree` is what trees.ts has made for it; `mapped`: in a user namespace. Cgroup mounts are done by steps/cgroup.ts. */
 export function applyMount(
   root: number,
   entry: Exclude<MountPlan, { kind: "cgroup" }>,
   label: string | undefined,
   tree: number | undefined,
+  mapped: boolean,
 ): void {
-  at(entry.field, () => (entry.kind === "bind" ? bind(root, entry, tree) : mountFilesystem(root, entry, label)));
+  at(entry.field, () =>
+    entry.kind === "bind" ? bind(root, entry, tree) : mountFilesystem(root, entry, label, mapped),
+  );
 }
 
 /** The last component of a target of proc or sysfs must not be a symlink: what is hidden later would be elsewhere. */
@@ -125,7 +129,7 @@ function realDirectory(root: number, path: string): { fd: number; made: boolean 
 /** Filesystems that take an SELinux context as a mount option. */
 const LABELLED = ["tmpfs", "mqueue", "ramfs", "devpts"];
 
-function mountFilesystem(root: number, entry: FilesystemMount, label: string | undefined): void {
+function mountFilesystem(root: number, entry: FilesystemMount, label: string | undefined, mapped: boolean): void {
   const { type, source, destination, options } = entry;
   const isKernelView = type === "proc" || type === "sysfs";
   const { fd, made } = isKernelView ? realDirectory(root, destination) : directoryInRoot(root, destination);
@@ -137,7 +141,7 @@ function mountFilesystem(root: number, entry: FilesystemMount, label: string | u
   const flags = entry.readonlyAtEnd || options.tmpCopyUp ? options.flags & ~C.MS_RDONLY : options.flags;
   withFd(fd, () => {
     if (options.tmpCopyUp) {
-      copyUp(fd, root, entry, flags, data);
+      copyUp(fd, root, entry, flags, data, mapped);
       return;
     }
     try {
@@ -177,7 +181,7 @@ function bindKernelView(target: number, path: string, flags: number): void {
 }
 
 /** tmpcopyup: the tmpfs begins with what the image has at its place. */
-function copyUp(fd: number, root: number, entry: FilesystemMount, flags: number, data: string): void {
+function copyUp(fd: number, root: number, entry: FilesystemMount, flags: number, data: string, mapped: boolean): void {
   const options = Object.fromEntries(
     data.split(",").flatMap((option) => {
       const equals = option.indexOf("=");
@@ -188,59 +192,81 @@ function copyUp(fd: number, root: number, entry: FilesystemMount, flags: number,
   withFd(tree, () => {
     moveMount(tree, fd, entry.destination);
     // The descriptor still shows the directory beneath; the tree is what is mounted over it.
-    withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, fd), (from) => copyTree(from, tree));
+    withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, fd), (from) => fillFrom(from, tree, entry, mapped));
   });
   withFd(openInRoot(root, entry.destination), (target) =>
     mount(null, fdPath(target), null, C.MS_REMOUNT | C.MS_BIND | flags, null),
   );
 }
 
-/** Copies the content of one directory into another, with modes and owners; symlinks stay symlinks. */
-function copyTree(from: number, to: number): void {
-  for (const { name } of readDirectory(from)) {
-    const status = stat(name, from);
-    if (status.type === C.S_IFDIR) {
-      libc.mkdirat(to, name, status.mode);
-      withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, from), (source) =>
-        withFd(open(name, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, to), (target) => copyTree(source, target)),
-      );
-    } else if (status.type === C.S_IFLNK) {
-      const link = new Uint8Array(4096);
-      const length = libc.readlinkat(from, name, link, link.length);
-      libc.symlinkat(host.decode(link.subarray(0, length)), to, name);
-    } else if (status.type === C.S_IFREG) {
-      copyFile(name, from, to, status.mode);
-    }
-    libc.fchownat(to, name, status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW);
+function fillFrom(from: number, tree: number, { destination, options }: FilesystemMount, mapped: boolean): void {
+  try {
+    copyTree(from, tree, mapped);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const hint = error.code === "ENOSPC" ? "the tmpfs is too small for what it is to begin with; see size=" : undefined;
+    throw new RegError(error.code, `tmpcopyup of ${destination}: ${error.message}`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
   }
-}
-
-function copyFile(name: string, from: number, to: number, mode: number): void {
-  const buffer = new Uint8Array(65536);
-  withFd(open(name, C.O_RDONLY | C.O_NOFOLLOW, 0, from), (source) =>
-    withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode, to), (target) => {
-      for (;;) {
-        const count = libc.read(source, buffer, buffer.length);
-        if (count <= 0) return;
-        libc.write(target, buffer, count);
-      }
-    }),
-  );
+  // The directory itself: its mode is the mount's option, its owner likewise when there is none.
+  const { uid, gid } = stat("", from);
+  if (!/(^|,)[ug]id=/.test(options.data) && libc.fchown(tree, uid, gid) === -1 && !mapped)
+    throw new SyscallError("fchown(2)", destination, host.errno());
 }
 
 function bind(root: number, entry: BindMount, made: number | undefined): void {
   const { source, destination, options } = entry;
+  if (options.nofollow?.copy === true && copySymlink(root, entry)) return;
   withFd(made === undefined ? ownTree(entry) : chooseTree(entry, made), (tree) => {
     const { set, clear } = options;
     const attributes = applyBindAttributes(tree, set, clear, source);
     if ((options.recursiveSet | options.recursiveClear) !== 0)
       setMountAttributes(tree, { set: options.recursiveSet, clear: options.recursiveClear }, true, source);
-    const isDirectory = stat("", tree).type === C.S_IFDIR;
-    const target = isDirectory ? directoryInRoot(root, destination).fd : fileInRoot(root, destination);
-    withFd(target, () => moveMount(tree, target, `${source} on ${destination}`));
+    const target = bindTarget(root, entry, stat("", tree).type === C.S_IFDIR);
+    withFd(target, () => {
+      try {
+        moveMount(tree, target, `${source} on ${destination}`);
+      } catch (error) {
+        throw explainBind(error, tree, target, entry);
+      }
+    });
     if (!attributes) remountBind(tree, options.flags);
     for (const propagation of options.propagation) applyPropagation(tree, propagation, destination);
   });
+}
+
+function bindTarget(root: number, { destination, options }: BindMount, isDirectory: boolean): number {
+  if (options.nofollow?.destination === true) {
+    const there = openInRootIfExists(root, destination, C.O_PATH | C.O_NOFOLLOW);
+    if (there !== undefined) return there;
+  }
+  return isDirectory ? directoryInRoot(root, destination).fd : fileInRoot(root, destination);
+}
+
+/** Docker looks for these words, to tell its user and to exit with 127. The kernel says EINVAL. */
+function explainBind(error: unknown, tree: number, target: number, { source, destination }: BindMount): unknown {
+  const [from, to] = [tree, target].map((fd) => stat("", fd).type === C.S_IFDIR);
+  if (from === to || !isErrno(error, EINVAL, ENOTDIR)) return error;
+  const hint = from
+    ? `${source} is a directory, and ${destination} is not`
+    : `${destination} is a directory, and ${source} is not`;
+  return new SyscallError("move_mount(2)", `${source} on ${destination}`, ENOTDIR, { hint });
+}
+
+/** crun's copy-symlink: makes the source's symlink again in the container. False when the source is none. */
+function copySymlink(root: number, { source, destination }: BindMount): boolean {
+  if (stat(source).type !== C.S_IFLNK) return false;
+  const wanted = readLink(source);
+  const [parent, name] = splitPath(destination);
+  withFd(directoryInRoot(root, parent === "" ? "/" : parent).fd, (directory) => {
+    if (libc.symlinkat(wanted, directory, name) === 0) return;
+    const errno = host.errno();
+    const same = errno === EEXIST && stat(name, directory).type === C.S_IFLNK && readLink(name, directory) === wanted;
+    if (!same) throw new SyscallError("symlinkat(2)", destination, errno);
+  });
+  return true;
 }
 
 /**

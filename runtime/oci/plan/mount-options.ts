@@ -19,11 +19,16 @@ export interface MountOptions {
   readonly bind: boolean;
   readonly recursiveBind: boolean;
   readonly tmpCopyUp: boolean;
+  /** crun's: what of a bind mount is a symlink is the symlink itself. Absent: neither. */
+  readonly nofollow?: NoFollow;
   /** "idmap" or "ridmap": the mount takes the mapping of a user namespace. */
   readonly idmap?: "idmap" | "ridmap";
   /** Comma-separated, for the filesystem. */
   readonly data: string;
 }
+
+/** "source": the symlink is mounted, "copy": one like it is made instead of a mount, "destination": it is mounted on. */
+export type NoFollow = Partial<Record<"source" | "copy" | "destination", true>>;
 
 /** name: [MS_* flag, MOUNT_ATTR_* mask, whether the option takes it away] */
 // biome-ignore format: a table
@@ -78,7 +83,12 @@ const PROPAGATION: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Options that reg acts on itself. */
-const OWN = ["bind", "rbind", "tmpcopyup", "idmap", "ridmap"] as const;
+const NOFOLLOW: Readonly<Record<string, NoFollow>> = {
+  "src-nofollow": { source: true },
+  "copy-symlink": { copy: true },
+  "dest-nofollow": { destination: true },
+};
+const OWN = ["bind", "rbind", "tmpcopyup", "idmap", "ridmap", ...Object.keys(NOFOLLOW)] as const;
 
 /** All option names known, sorted, for `reg features`. */
 export function knownMountOptions(): string[] {
@@ -133,6 +143,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
   let bind = false;
   let recursiveBind = false;
   let tmpCopyUp = false;
+  let nofollow: NoFollow | undefined;
   let idmap: "idmap" | "ridmap" | undefined;
   const data: string[] = [];
   for (const option of options) {
@@ -157,6 +168,10 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
       tmpCopyUp = true;
       continue;
     }
+    if (Object.hasOwn(NOFOLLOW, option)) {
+      nofollow = { ...nofollow, ...NOFOLLOW[option] };
+      continue;
+    }
     if (option === "idmap" || option === "ridmap") {
       idmap = option;
       continue;
@@ -179,6 +194,7 @@ export function parseMountOptions(options: readonly string[]): MountOptions {
     bind,
     recursiveBind,
     tmpCopyUp,
+    ...(nofollow === undefined ? {} : { nofollow }),
     ...(idmap === undefined ? {} : { idmap }),
     data: data.join(","),
   };

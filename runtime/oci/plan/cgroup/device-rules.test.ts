@@ -18,6 +18,7 @@ const STANDARD = [
   "c 5:1 rwm",
   "c 136:* rwm",
   "c 5:2 rwm",
+  "c 10:200 rwm",
 ];
 
 /** The result as text: the default first. */

@@ -41,6 +41,7 @@ const STANDARD: readonly (readonly [type: "b" | "c", major: number, minor: numbe
   ["c", 5, 1, "rwm"],   // console
   ["c", 136, -1, "rwm"], // pts/*
   ["c", 5, 2, "rwm"],   // ptmx
+  ["c", 10, 200, "rwm"], // net/tun: runc 1.2.0 took it away, and gave it back
 ];
 
 const STANDARD_EXCEPTIONS: readonly DeviceException[] = STANDARD.map(([type, major, minor, access]) => ({
