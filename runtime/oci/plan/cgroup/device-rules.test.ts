@@ -32,23 +32,23 @@ function resolve(rules: readonly DeviceRule[]): string[] {
 
 const ALL: DeviceRule = { allow: true, type: "a" };
 const NONE: DeviceRule = { allow: false, access: "rwm" };
-const tun: DeviceRule = { allow: true, type: "c", major: 10, minor: 200, access: "rwm" };
+const fuse: DeviceRule = { allow: true, type: "c", major: 10, minor: 229, access: "rwm" };
 const cases: readonly (readonly [name: string, rules: readonly DeviceRule[], result: readonly string[]])[] = [
   ["a container without rules has the standard devices", [], ["deny", ...STANDARD]],
   ["a rule that denies all adds nothing to that", [NONE], ["deny", ...STANDARD]],
-  ["an allowed device comes before the standard ones", [NONE, tun], ["deny", "c 10:200 rwm", ...STANDARD]],
-  ["a rule for everything drops the rules before it", [tun, ALL], ["allow"]],
+  ["an allowed device comes before the standard ones", [NONE, fuse], ["deny", "c 10:229 rwm", ...STANDARD]],
+  ["a rule for everything drops the rules before it", [fuse, ALL], ["allow"]],
   [
     "access rights of one device add up",
-    [NONE, { ...tun, access: "r" }, { ...tun, access: "m" }],
-    ["deny", "c 10:200 rm", ...STANDARD],
+    [NONE, { ...fuse, access: "r" }, { ...fuse, access: "m" }],
+    ["deny", "c 10:229 rm", ...STANDARD],
   ],
   [
     "access rights can be taken back",
-    [NONE, tun, { ...tun, allow: false, access: "w" }],
-    ["deny", "c 10:200 rm", ...STANDARD],
+    [NONE, fuse, { ...fuse, allow: false, access: "w" }],
+    ["deny", "c 10:229 rm", ...STANDARD],
   ],
-  ["a device can be taken back", [NONE, tun, { ...tun, allow: false }], ["deny", ...STANDARD]],
+  ["a device can be taken back", [NONE, fuse, { ...fuse, allow: false }], ["deny", ...STANDARD]],
   [
     "a missing access means all of them",
     [NONE, { allow: true, type: "b", major: 8, minor: 0 }],
@@ -78,9 +78,9 @@ const cases: readonly (readonly [name: string, rules: readonly DeviceRule[], res
 for (const [name, rules, result] of cases) devices(name, () => assert.equal(resolve(rules), result));
 
 const faults: readonly (readonly [name: string, rules: readonly DeviceRule[], pointer: string])[] = [
-  ["a hole in a wider rule", [NONE, { ...tun, minor: -1 }, { ...tun, allow: false }], "/linux/resources/devices/2"],
-  ["an unknown type", [{ ...tun, type: "x" }], "/linux/resources/devices/0"],
-  ["an unknown access right", [NONE, { ...tun, access: "rwx" }], "/linux/resources/devices/1"],
+  ["a hole in a wider rule", [NONE, { ...fuse, minor: -1 }, { ...fuse, allow: false }], "/linux/resources/devices/2"],
+  ["an unknown type", [{ ...fuse, type: "x" }], "/linux/resources/devices/0"],
+  ["an unknown access right", [NONE, { ...fuse, access: "rwx" }], "/linux/resources/devices/1"],
 ];
 for (const [name, rules, pointer] of faults)
   devices(`refuses ${name}`, () =>
