@@ -5,7 +5,8 @@
 import { EACCES, EPERM } from "../errors/errno.ts";
 import { at } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { admissionOf, killSpawned, makesNetwork, type NewTask, type RuntimeChannel, spawnInit } from "../init/spawn.ts";
+import { killSpawned, type RuntimeChannel } from "../init/enter.ts";
+import { admissionOf, joinsPid, makesNetwork, type NewTask, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
@@ -102,8 +103,9 @@ function buildPlanned(
     resctrl?.make(rollback);
     const execFifo = gated ? directory.makeExecFifo() : undefined;
     const task = taskOf(plan, cgroupHost, cgroup, options);
-    const { pid, channel } = spawnInit(task, execFifo);
-    rollback.add(() => killSpawned(pid, channel));
+    const spawned = spawnInit(task, execFifo);
+    const { pid, channel } = spawned;
+    rollback.add(() => killSpawned(spawned));
     if (execFifo !== undefined) close(execFifo);
 
     // From here on init works too, up to the point where it needs what it is admitted to.
@@ -112,23 +114,38 @@ function buildPlanned(
     resctrl?.join(pid);
     admit(plan, pid, cgroup, channel, netDevices);
     cgroup.limit();
-    const startTime = processStatus(pid)?.startTime ?? 0;
-    const container = new Container(directory, { ...first, pid, startTime, cgroup: cgroup.state });
-    directory.write(container.state);
+    let container = withInit(directory, { ...first, cgroup: cgroup.state }, pid);
+    if (!joinsPid(plan.namespaces)) directory.write(container.state); // else it is not there yet
     // When init's being ready changes nothing here, it need not wait to be told what follows.
     const told = !waitsForReady(plan, options, gated);
     if (told) channel.tell({ type: gated ? "park" : "start" });
     closeHeld(); // now, while init has its mounts to do
-    const terminal = serveInit(plan, container, cgroup, channel, consoleSocket, interrupt, () => {
+    const terminal = serveInit(plan, container, cgroup, spawned, consoleSocket, interrupt, () => {
       begun = true;
     });
-    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, pid, "standard");
-    return { plan, container, pid, channel, told, rollback, ...(terminal === undefined ? {} : { terminal }) };
+    if (joinsPid(plan.namespaces)) {
+      container = withInit(directory, container.state, spawned.pid);
+      directory.write(container.state);
+    }
+    if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "standard");
+    return {
+      plan,
+      container,
+      pid: spawned.pid,
+      channel,
+      told,
+      rollback,
+      ...(terminal === undefined ? {} : { terminal }),
+    };
   } catch (error) {
     for (const failure of rollback.run())
       options.warn?.(`cleaning up: ${failure instanceof Error ? failure.message : failure}`);
     throw error;
   }
+}
+
+function withInit(directory: StateDirectory, state: StateFile, pid: number): Container {
+  return new Container(directory, { ...state, pid, startTime: processStatus(pid)?.startTime ?? 0 });
 }
 
 function taskOf(plan: Plan, cgroupHost: CgroupHost, cgroup: NewCgroup, { root, rootless }: CreateOptions): NewTask {
@@ -150,6 +167,7 @@ function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): bool
   const { prestart = [], createRuntime = [], createContainer = [] } = plan.hooks;
   if (prestart.length + createRuntime.length + createContainer.length > 0) return true;
   if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
+  if (joinsPid(plan.namespaces)) return true; // it has to be welcomed
   return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
 }
 

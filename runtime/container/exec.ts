@@ -2,8 +2,8 @@
 import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { type SpawnedExec, spawnExec } from "../init/exec.ts";
-import { killSpawned } from "../init/spawn.ts";
+import { killSpawned, type Spawned, welcome } from "../init/enter.ts";
+import { spawnExec } from "../init/exec.ts";
 import { close, readLink, withFd, writeText } from "../libc/file.ts";
 import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
@@ -146,7 +146,7 @@ function run(
       ...(seccomp === undefined ? {} : { seccompRequest: { plan: seccomp, root: options.root } }),
     };
     const spawned = spawnExec(task, pidfd);
-    rollback.add(() => killSpawned(spawned.pid, spawned.channel));
+    rollback.add(() => killSpawned(spawned));
     if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
     if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
     const handOver = (listeners: readonly number[]) =>
@@ -166,18 +166,22 @@ function run(
 
 /** Answers the process until it is ready. Returns its terminal's master when no console socket took it. */
 function serve(
-  { channel }: SpawnedExec,
+  spawned: Spawned,
   consoleSocket: number | undefined,
   handOver: (listeners: readonly number[]) => void,
   interrupt: Interrupt | undefined,
 ): number | undefined {
   let terminal: number | undefined;
   for (;;) {
-    const received = receive(channel, interrupt);
+    const received = receive(spawned.channel, interrupt);
     if (received === undefined) throw notRunning(); // the container ended, and the process with it
     const { message, descriptors } = received;
     if (message.type === "error") throw fromErrorData(message.error);
     if (message.type === "ready") return terminal;
+    if (message.type === "born") {
+      welcome(spawned, message.pid);
+      continue;
+    }
     if (message.type === "seccomp") {
       handOver(descriptors);
       continue;
@@ -192,7 +196,7 @@ function serve(
   }
 }
 
-function startNow({ channel }: SpawnedExec, interrupt: Interrupt | undefined): void {
+function startNow({ channel }: Spawned, interrupt: Interrupt | undefined): void {
   channel.send({ type: "start" });
   const answer = receive(channel, interrupt); // the channel closes on exec
   channel.close();

@@ -1,6 +1,6 @@
 /** A container that is being made is given up when its caller wants it no more: asked wherever the making may wait for long. */
 import { RegError } from "../errors/errors.ts";
-import type { RuntimeChannel } from "../init/spawn.ts";
+import type { RuntimeChannel } from "../init/enter.ts";
 import * as C from "../libc/constants.ts";
 import { poll } from "../libc/poll.ts";
 

@@ -1,7 +1,8 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
 import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
-import type { RuntimeChannel } from "../init/spawn.ts";
+import { type Spawned, welcome } from "../init/enter.ts";
+import type { FromInit } from "../init/protocol.ts";
 import { close } from "../libc/file.ts";
 import { waitFor } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
@@ -17,17 +18,20 @@ export function serveInit(
   plan: Plan,
   container: Container,
   cgroup: NewCgroup,
-  channel: RuntimeChannel,
+  spawned: Spawned,
   consoleSocket: number | undefined,
   interrupt: Interrupt | undefined,
   begun: () => void,
 ): number | undefined {
   const context = interrupt === undefined ? {} : { interrupt };
+  const { channel, pid } = spawned;
   let terminal: number | undefined;
   for (;;) {
     const received = receive(channel, interrupt);
-    if (received === undefined) throw initDied(container.state.pid ?? 0);
+    if (received === undefined) throw initDied(spawned.pid);
     const { message, descriptors } = received;
+    // What the container can see may have been taken over from inside it.
+    if (spawned.pid !== pid && !AFTER_BIRTH.includes(message.type)) throw unexpected(message.type);
     switch (message.type) {
       case "error":
         throw fromErrorData(message.error);
@@ -49,17 +53,27 @@ export function serveInit(
           terminal = undefined;
         }
         break;
+      case "born":
+        welcome(spawned, message.pid);
+        break;
       case "seccomp":
-        handOverListener(plan.seccomp?.listener, descriptors, container.state.pid ?? 0, container.describe("creating"));
+        handOverListener(plan.seccomp?.listener, descriptors, spawned.pid, container.describe("creating"));
         break;
       case "ready":
         begun();
         cgroup.limitMemory(); // only now: what init needed is behind it, so a small limit is no obstacle
         return terminal;
       default:
-        throw new RegError("EPROTO", `init sent an unexpected message: ${message.type}`);
+        throw unexpected(message.type);
     }
   }
+}
+
+/** What a process that was born in a joined pid namespace still has to say. */
+const AFTER_BIRTH: readonly FromInit["type"][] = ["seccomp", "ready", "error"];
+
+function unexpected(type: string): RegError {
+  return new RegError("EPROTO", `init sent an unexpected message: ${type}`);
 }
 
 /** How init ended when it could not say so itself: most often by the OOM killer. */

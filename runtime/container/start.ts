@@ -3,9 +3,10 @@ import { host } from "#host";
 import { type ErrorData, fromErrorData, RegError } from "../errors/errors.ts";
 import { alreadyRunning, startCreating, startStopped } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
-import { close, read, withFd } from "../libc/file.ts";
+import { close, open, readAll, withFd, writeAll } from "../libc/file.ts";
 import { poll } from "../libc/poll.ts";
 import { openPidfd } from "../libc/process.ts";
+import { fdPath } from "../linux/path.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import { Container } from "./container.ts";
 import { killContainer } from "./kill.ts";
@@ -62,37 +63,34 @@ export function poststart(container: Container): void {
   throw failure;
 }
 
+/** What init waits for. */
+const GO = "0";
+
 /**
- * Opens the other end of the exec fifo, on which init blocks. It writes "0" and goes on; the fifo closes with its
- * execve(2). Anything else that comes is an error, as data.
+ * Lets init go on, which waits at the exec fifo. Its end closes with its execve(2), or when it ends; what it has written until then is why it
+ * could not start the program.
  */
 function openGate({ directory, state }: Container): void {
   const pidfd = openPidfd(state.pid ?? 0);
-  if (pidfd === undefined) throw startStopped();
+  const gate = directory.openExecFifo();
+  if (pidfd === undefined || gate === undefined) throw startStopped();
   try {
-    withFd(directory.openExecFifo(), (fifo) => {
-      let said = "";
-      const buffer = new Uint8Array(4096);
-      for (;;) {
-        const [readable] = poll([
-          [fifo, C.POLLIN],
-          [pidfd, C.POLLIN],
-        ]);
-        if (!readable && said === "") throw startStopped(); // init ended instead of writing
-        const count = readable ? read(fifo, buffer) : 0;
-        if (count === 0) break;
-        if (said === "") {
-          directory.removeExecFifo();
-          directory.unlock(); // started: others need not wait for the hooks that init runs now
-        }
-        said += host.decode(buffer.subarray(0, count));
-      }
-      if (said.length > 1) {
-        poll([[pidfd, C.POLLIN]], END_MS); // it is about to end, and the caller about to delete the container
-        throw fromErrorData(JSON.parse(said.slice(1)) as ErrorData);
-      }
-      if (said === "") throw new RegError("EPIPE", "container init ended before it was started");
+    const answer = withFd(gate, () => {
+      // With a reader of our own, an init that ends just now is no SIGPIPE.
+      withFd(open(fdPath(gate), C.O_RDONLY | C.O_NONBLOCK), () => writeAll(gate, host.encode(GO)));
+      directory.removeExecFifo();
+      directory.unlock(); // started: others need not wait for the hooks that init runs now
+      poll([
+        [gate, 0], // POLLERR: nobody reads any more
+        [pidfd, C.POLLIN],
+      ]);
+      return open(fdPath(gate), C.O_RDONLY | C.O_NONBLOCK);
     });
+    const said = host.decode(withFd(answer, () => readAll(answer, "the exec fifo")));
+    if (said === GO) throw startStopped(); // init had ended
+    if (said === "") return;
+    poll([[pidfd, C.POLLIN]], END_MS); // it is about to end, and the caller about to delete the container
+    throw fromErrorData(JSON.parse(said) as ErrorData);
   } finally {
     close(pidfd);
   }

@@ -9,7 +9,7 @@
  *   notify/        the socket for sd_notify(3), when the runtime was started with one
  */
 import { host } from "#host";
-import { EACCES, EEXIST, EINTR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR } from "../errors/errno.ts";
+import { EACCES, EEXIST, EINTR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, ENXIO } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import { alreadyExists, doesNotExist, invalidId } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
@@ -179,14 +179,14 @@ export class StateDirectory {
     return readTextIfExists(CONFIG, this.#fd);
   }
 
-  /** Makes exec.fifo and returns an O_PATH descriptor of it, which init opens for writing. */
+  /**
+   * Makes exec.fifo and returns a descriptor for both directions: init, who inherits it, waits for a byte of `start`'s, and needs no name of it
+   * in a root that is another by then.
+   */
   makeExecFifo(): number {
     if (libc.mknodat(this.#fd, EXEC_FIFO, C.S_IFIFO | 0o600, 0) === -1)
       throw new SyscallError("mknodat(2)", `${this.path}/${EXEC_FIFO}`, host.errno());
-    // Init is the container's user by the time it opens it. Not by mknodat's mode, which the caller's umask cuts.
-    if (libc.fchmodat(this.#fd, EXEC_FIFO, 0o622, 0) === -1)
-      throw new SyscallError("fchmodat(2)", `${this.path}/${EXEC_FIFO}`, host.errno());
-    return open(EXEC_FIFO, C.O_PATH | C.O_NOFOLLOW, 0, this.#fd);
+    return open(EXEC_FIFO, C.O_RDWR | C.O_NOFOLLOW, 0, this.#fd);
   }
 
   hasExecFifo(): boolean {
@@ -198,9 +198,14 @@ export class StateDirectory {
     return libc.faccessat(this.#fd, NOTIFY_DIRECTORY, 0, 0) === 0;
   }
 
-  /** The reading end, at once: whether init writes is another matter. */
-  openExecFifo(): number {
-    return open(EXEC_FIFO, C.O_RDONLY | C.O_NONBLOCK, 0, this.#fd);
+  /** The writing end; undefined when init has gone, who holds the other. */
+  openExecFifo(): number | undefined {
+    try {
+      return open(EXEC_FIFO, C.O_WRONLY | C.O_NONBLOCK | C.O_NOFOLLOW, 0, this.#fd);
+    } catch (error) {
+      if (isErrno(error, ENXIO)) return undefined;
+      throw error;
+    }
   }
 
   removeExecFifo(): void {

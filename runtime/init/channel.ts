@@ -1,7 +1,7 @@
 /** One end of the channel between the runtime and init: JSON messages, descriptors beside them. */
 import { host } from "#host";
 import { ECONNRESET, EPIPE } from "../errors/errno.ts";
-import { close, isErrno } from "../libc/file.ts";
+import { close, isErrno, read, writeAll } from "../libc/file.ts";
 import { type Received as Message, receiveMessage, sendMessage } from "../libc/socket.ts";
 
 /** The largest message. An error with every fault of a large config is the longest there is. */
@@ -17,6 +17,20 @@ export class Channel<Sent, Received> {
   /** Sends a message. Throws SyscallError EPIPE when the other side has gone. */
   send(message: Sent, descriptors: readonly number[] = []): void {
     sendMessage(this.fd, host.encode(JSON.stringify(message)).subarray(0, LIMIT_BYTES), descriptors);
+  }
+
+  /**
+   * As send and receive, by write(2) and read(2), which every program needs and every filter allows; descriptors are lost.
+   * SIGPIPE ends a process whose other side has gone.
+   */
+  write(message: Sent): void {
+    writeAll(this.fd, host.encode(JSON.stringify(message)).subarray(0, LIMIT_BYTES), "the channel");
+  }
+
+  read(): Received | undefined {
+    const buffer = new Uint8Array(4096);
+    const count = read(this.fd, buffer);
+    return count === 0 ? undefined : (JSON.parse(host.decode(buffer.subarray(0, count))) as Received);
   }
 
   /** As send, to one who may have gone: what it said before that, such as why, is for `receive` to give. */

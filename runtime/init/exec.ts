@@ -5,56 +5,40 @@
  *   runtime                               process
  *      │── clone ──────────────────────────▶│  cgroup, namespaces, terminal, user
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
+ *      │◀───────────────────── born (+ pid) │  only when the container has a pid namespace
+ *      │── proceed ────────────────────────▶│
  *      │◀─────────── seccomp (+ listener) ──│  only with SCMP_ACT_NOTIFY
  *      │◀──────────────────────────── ready │
  *      │  pid file                          │
  *      │── start ──────────────────────────▶│  execve(2)
  *      │◀────────────── error, or the end ──│  the end: execve(2) has succeeded
  *
- * With an intermediate, its pid is the first message, and the process begins at the runtime's `proceed`.
- *
- * The process is born in the pid namespace: of the runtime where that may join it, otherwise of an intermediate that has
- * joined everything and makes the process its sibling (as spawn.ts does for init).
+ * Nothing of it can be seen in the container before it is ready to execute the program, see enter.ts.
  */
 import { host } from "#host";
 import { EBUSY, ENOENT, ESRCH } from "../errors/errno.ts";
-import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
+import { at, RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno, open, stat, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import {
-  clone3,
-  closeFrom,
-  closeOnExecFrom,
-  execve,
-  joinSessionKeyring,
-  prctl,
-  setns,
-  signalPidfd,
-  waitFor,
-} from "../libc/process.ts";
+import { clone3, closeFrom, closeOnExecFrom, execve, joinSessionKeyring, setns, signalPidfd } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { besideProcess, type Cgroup, openCgroup } from "../linux/cgroup/cgroup.ts";
 import { openProc } from "../linux/procfs.ts";
 import { Channel } from "./channel.ts";
+import { Birth, becomeUntraceable, inClone, type RuntimeChannel, runtimeGone, type Spawned } from "./enter.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
-import { type RuntimeChannel, receivePid, spawnNative } from "./spawn.ts";
+import { spawnNative } from "./spawn.ts";
 import { becomeRoot, becomeUser, newSession, resetSignals } from "./steps/become-user.ts";
 import { openConsole } from "./steps/console.ts";
 import { resetAffinity, setAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
-import { loadSeccomp, type SeccompPoint, withFilter } from "./steps/seccomp.ts";
+import { loadSeccomp, loadsFirst, type SeccompPoint, withFilter } from "./steps/seccomp.ts";
 import type { ExecTask } from "./task.ts";
 
 export type NewExecTask = Omit<ExecTask, "type" | "descriptors" | "bornInCgroup" | "seccomp">;
 
-/** A process in the container, waiting for `start`. */
-export interface SpawnedExec {
-  readonly pid: number;
-  readonly channel: RuntimeChannel;
-}
-
 /** Starts the process in the container whose init `pidfd` is. */
-export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
+export function spawnExec(task: NewExecTask, pidfd: number): Spawned {
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const channel: RuntimeChannel = new Channel(ours);
   const whole: ExecTask = {
@@ -64,9 +48,7 @@ export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
     descriptors: { channel: theirs, pidfd },
   };
   try {
-    if (host.kind !== "node") return { pid: cloneExec(withFilter(whole), channel), channel };
-    const pid = spawnNative(whole, theirs, pidfd, channel);
-    channel.send({ type: "proceed" });
+    const pid = host.kind === "node" ? spawnNative(whole, theirs, pidfd) : cloneExec(withFilter(whole));
     return { pid, channel };
   } catch (error) {
     channel.close();
@@ -76,26 +58,16 @@ export function spawnExec(task: NewExecTask, pidfd: number): SpawnedExec {
   }
 }
 
-function cloneExec(task: ExecTask, channel: RuntimeChannel): number {
-  // Born in the pid namespace, it must not be traceable from there for a moment (CVE-2016-9962).
-  prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
+function cloneExec(task: ExecTask): number {
   setInitialAffinity(task);
-  const { pidfd, channel: theirs } = task.descriptors;
-  const pidNamespace = task.namespaces & C.CLONE_NEWPID;
-  // For children only; not allowed to a user who is root in the container's user namespace alone.
-  const direct = pidNamespace === 0 || libc.setns(pidfd, C.CLONE_NEWPID) === 0;
+  const { pidfd, channel } = task.descriptors;
   const { pid, born } = cloneIntoCgroup(openCgroup(task.cgroup));
-  if (pid === 0) {
-    closeFrom(3 + task.preserveFds, [theirs, pidfd]);
-    const mine: ExecTask = { ...task, bornInCgroup: born };
-    if (direct) enterAndRun({ ...mine, namespaces: task.namespaces & ~C.CLONE_NEWPID });
-    runExecIntermediate(mine);
-  }
-  if (direct) return pid;
-  const sibling = receivePid(channel);
-  channel.send({ type: "proceed" });
-  waitFor(pid);
-  return sibling;
+  if (pid === 0)
+    inClone(channel, () => {
+      closeFrom(3 + task.preserveFds, [channel, pidfd]);
+      return runExec({ ...task, bornInCgroup: born });
+    });
+  return pid;
 }
 
 /** In the unified hierarchy from birth, where that is allowed: to move there afterwards takes the kernel milliseconds. */
@@ -117,42 +89,12 @@ function cloneIntoCgroup(cgroup: Cgroup): { readonly pid: number; readonly born:
   }
 }
 
-/** The intermediate: joins, clones the process as its sibling, tells the runtime the pid, and ends. */
-export function runExecIntermediate(task: ExecTask): never {
-  reporting(task, () => {
-    prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0);
-    const filtered = withFilter(task);
-    setInitialAffinity(task);
-    const proc = enter(task);
-    const pid = clone3(C.CLONE_PARENT);
-    if (pid === 0)
-      reporting(task, () => {
-        // The pid is to be the first that the runtime hears.
-        new Channel<FromInit, ToInit>(task.descriptors.channel).receive();
-        become(filtered, proc);
-      });
-    new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
-  });
-  libc._exit(0);
-  throw new Error("unreachable");
-}
-
-function enterAndRun(task: ExecTask): never {
-  reporting(task, () => become(task, enter(task)));
-  throw new Error("unreachable");
-}
-
-function reporting(task: ExecTask, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    try {
-      new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "error", error: toErrorData(error) });
-    } catch {
-      // Nobody is left to hear it.
-    }
-    libc._exit(1);
-  }
+/** The process outside: joins everything, and becomes what the program is to be before it is born in the container. */
+export function runExec(task: ExecTask): never {
+  becomeUntraceable();
+  const filtered = withFilter(task);
+  setInitialAffinity(task);
+  return become(filtered, enter(task));
 }
 
 /** Before the cgroup is joined, so that a process which may only use some processors never runs on others. */
@@ -216,8 +158,9 @@ function enterRoot(root: number): void {
 
 /** From a process in the container's namespaces to the program. */
 function become(task: ExecTask, proc: number): never {
-  const { process, descriptors } = task;
+  const { process, descriptors, preserveFds } = task;
   const channel = new Channel<FromInit, ToInit>(descriptors.channel);
+  const birth = new Birth(channel, [], 3 + preserveFds, (task.namespaces & C.CLONE_NEWPID) !== 0);
   const inUserNamespace = (task.namespaces & C.CLONE_NEWUSER) !== 0;
   if (inUserNamespace) becomeRoot();
   resetSignals();
@@ -226,17 +169,29 @@ function become(task: ExecTask, proc: number): never {
   if (task.keyring !== undefined) joinSessionKeyring(task.keyring);
   if (process.terminal)
     withFd(open("/", C.O_PATH | C.O_DIRECTORY), (root) =>
-      openConsole(root, process, process.consoleSize, (master) => channel.send({ type: "console" }, [master]), false),
+      openConsole(
+        root,
+        process,
+        process.consoleSize,
+        birth,
+        (master) => channel.send({ type: "console" }, [master]),
+        false,
+      ),
     );
   setMemoryPolicy(task.memoryPolicy);
-  closeOnExecFrom(3 + task.preserveFds); // before the filter, which may not allow it
+  closeOnExecFrom(3 + preserveFds); // before the filter, which may not allow it
   const load = (point: SeccompPoint) =>
     loadSeccomp(task.seccomp, point, process.noNewPrivileges, (fd) => channel.send({ type: "seccomp" }, [fd]));
-  const program = becomeUser(process, proc, task.personality, () => load("before credentials"));
-  close(proc);
+  const program = becomeUser(process, {
+    proc,
+    personality: task.personality,
+    filterFirst: loadsFirst(task.seccomp, process.noNewPrivileges),
+    loadFilter: () => load("before credentials"),
+    birth,
+  });
   load("ready");
-  channel.send({ type: "ready" });
-  if (channel.receive() === undefined) throw new RegError("EPIPE", "the runtime has gone");
+  channel.write({ type: "ready" });
+  if (channel.read() === undefined) throw runtimeGone();
   load("last");
   return at("/process/args/0", () => execve(program.path, program.args, program.env));
 }

@@ -6,13 +6,13 @@
 import { host } from "#host";
 import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, open, withFd, writeAll } from "../libc/file.ts";
+import { close, open, read, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeOnExecFrom, execve, joinSessionKeyring, prctl, setns, unshare } from "../libc/process.ts";
+import { closeOnExecFrom, execve, joinSessionKeyring, setns, unshare } from "../libc/process.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { configureDevices } from "../linux/net-device.ts";
 import { bringLoopbackUp } from "../linux/network.ts";
-import { directoryInRoot, fdPath } from "../linux/path.ts";
+import { directoryInRoot } from "../linux/path.ts";
 import { openProc, writeProc } from "../linux/procfs.ts";
 import type { State } from "../oci/config.ts";
 import { runHooks } from "../oci/hooks.ts";
@@ -20,7 +20,8 @@ import type { MountPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
-import type { FromInit, ToInit } from "./protocol.ts";
+import { Birth, becomeUntraceable, type InitChannel, joinPidNamespace, runtimeGone } from "./enter.ts";
+import type { ToInit } from "./protocol.ts";
 import { becomeRoot, becomeUser, newSession, type Program, resetSignals } from "./steps/become-user.ts";
 import { mountCgroup } from "./steps/cgroup.ts";
 import { openConsole } from "./steps/console.ts";
@@ -28,11 +29,9 @@ import { makeDevices } from "./steps/devices.ts";
 import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
 import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
-import { loadSeccomp, type SeccompPoint } from "./steps/seccomp.ts";
+import { loadSeccomp, loadsFirst, type SeccompPoint } from "./steps/seccomp.ts";
 import { writeSysctls } from "./steps/sysctl.ts";
 import type { InitTask } from "./task.ts";
-
-type InitChannel = Channel<FromInit, ToInit>;
 
 /** Runs the container's init. Never returns: it ends in execve(2) or in _exit(2), after telling the runtime why. */
 export function runInit(task: InitTask): never {
@@ -68,17 +67,21 @@ class Init {
   #inCgroup = false;
   #devFilled = false;
   #program: Program | undefined;
+  readonly #birth: Birth;
 
   constructor(task: InitTask, channel: InitChannel) {
     this.#task = task;
     this.#plan = task.plan;
     this.#channel = channel;
+    const { execFifo, pidNamespace } = task.descriptors;
+    const kept = execFifo === undefined ? [] : [execFifo];
+    this.#birth = new Birth(channel, kept, 3 + task.plan.preserveFds, pidNamespace !== undefined);
   }
 
   /** The next message of the runtime; its death is ours. */
   #receive(): ToInit {
     const received = this.#channel.receive();
-    if (received === undefined) throw new RegError("EPIPE", "the runtime has gone");
+    if (received === undefined) throw runtimeGone();
     return received.message;
   }
 
@@ -87,7 +90,7 @@ class Init {
     if (!this.#task.networkByRuntime || this.#inNetwork) return;
     const received = this.#channel.receive();
     const [namespace] = received?.descriptors ?? [];
-    if (namespace === undefined) throw new RegError("EPIPE", "the runtime has gone");
+    if (namespace === undefined) throw runtimeGone();
     withFd(namespace, () => setns(namespace, C.CLONE_NEWNET, "the network namespace"));
     this.#inNetwork = true;
     bringLoopbackUp();
@@ -119,20 +122,19 @@ class Init {
     const { namespaces, rootfs, mounts, process } = this.#plan;
     const inUserNamespace = hasNamespace(namespaces, "user");
     const mapsAwaited = (namespaces.create & C.CLONE_NEWUSER) !== 0; // without maps, every id is nobody
-    if (mapsAwaited && this.#task.rootless) this.#awaitAdmission();
-    prctl(C.PR_SET_DUMPABLE, "PR_SET_DUMPABLE", 0); // nothing in the namespaces may trace us (CVE-2016-9962)
+    this.#setTimeOffsets(); // while /proc/self is ours: it belongs to the host's root, which root of a user namespace is not
     if (mapsAwaited) this.#awaitAdmission();
+    if (this.#task.rootless) becomeUntraceable(); // the runtime, a user, had to write the maps; root's clone is it from birth
     if (inUserNamespace) becomeRoot();
     resetSignals();
     libc.umask(0); // modes are exact from here on; the process's own umask comes last
     newSession();
     if (this.#plan.newKeyring) joinSessionKeyring(`_ses.${this.#plan.id}`);
-    this.#setTimeOffsets();
     if ((namespaces.create & C.CLONE_NEWNET) !== 0 && !this.#task.networkByRuntime) bringLoopbackUp();
     this.#setNames();
 
     const proc = openProc();
-    const { trees } = this.#task.descriptors;
+    const { trees, pidNamespace } = this.#task.descriptors;
     const root = openRoot(this.#plan, trees?.root);
     mounts.forEach((entry, index) => {
       if (entry.kind !== "cgroup") {
@@ -140,7 +142,7 @@ class Init {
           this.#workAhead(root, mounts.slice(index));
           this.#awaitNetwork();
         }
-        applyMount(root, entry, this.#plan.mountLabel, trees?.mounts[index], inUserNamespace);
+        applyMount(root, entry, this.#plan, trees?.mounts[index], pidNamespace);
         return;
       }
       this.#workAhead(root, mounts.slice(index));
@@ -153,7 +155,9 @@ class Init {
     if (libc.fchdir(root) === -1) throw new SyscallError("fchdir(2)", rootfs.path, host.errno());
     runHooks("createContainer", this.#plan.hooks, this.#state("creating"));
     if (process?.terminal === true)
-      openConsole(root, process, process.consoleSize, (master) => this.#channel.send({ type: "console" }, [master]));
+      openConsole(root, process, process.consoleSize, this.#birth, (master) =>
+        this.#channel.send({ type: "console" }, [master]),
+      );
     // Hidden only now: hooks may have mounted over what is to be hidden.
     makeReadonlyPaths(root, this.#plan.readonlyPaths);
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
@@ -166,11 +170,27 @@ class Init {
     setMemoryPolicy(this.#plan.memoryPolicy);
     // Before the filter, which may not allow it. Whatever is opened from here on is close-on-exec from the start.
     closeOnExecFrom(3 + this.#plan.preserveFds);
+    if (pidNamespace !== undefined) this.#joinPidNamespace(pidNamespace);
     if (process !== undefined)
-      this.#program = becomeUser(process, proc, this.#plan.personality, () => this.#loadSeccomp("before credentials"));
-    close(proc);
+      this.#program = becomeUser(process, {
+        proc,
+        personality: this.#plan.personality,
+        filterFirst: loadsFirst(this.#task.seccomp, process.noNewPrivileges),
+        loadFilter: () => this.#loadSeccomp("before credentials"),
+        birth: this.#birth,
+      });
+    else {
+      close(proc);
+      this.#birth.happen();
+    }
     this.#loadSeccomp("ready");
-    this.#channel.send({ type: "ready" });
+    this.#channel.write({ type: "ready" });
+  }
+
+  /** Hooks are over, which would have been seen in it. From inside a new user namespace it could not be joined: spawn.ts did. */
+  #joinPidNamespace(fd: number): void {
+    if ((this.#plan.namespaces.create & C.CLONE_NEWUSER) === 0) joinPidNamespace(fd);
+    close(fd);
   }
 
   /** Fills /dev before this process waits for the runtime, unless a mount that is still to come covers it. */
@@ -228,17 +248,16 @@ class Init {
   }
 
   /**
-   * Waits for `start`. After `create`, that is a reader on the exec fifo; errors from then on go to that reader, and the
-   * function that sends them is returned.
+   * Waits for `start`. After `create`, that is a byte in the exec fifo; errors from then on go there, for `start` to read when this
+   * end has closed, and the function that sends them is returned.
    */
   waitForStart(): ((error: unknown) => void) | undefined {
     const { execFifo } = this.#task.descriptors;
-    if (this.#receive().type === "start" || execFifo === undefined) return undefined;
-    this.#channel.close(); // the runtime takes it for "parked"
-    const fifo = open(fdPath(execFifo), C.O_WRONLY); // fifo(7): returns when `start` opens the other end
-    close(execFifo);
-    writeAll(fifo, host.encode("0"));
-    return (error) => writeAll(fifo, host.encode(JSON.stringify(toErrorData(error))));
+    const next = this.#channel.read();
+    if (next === undefined) throw runtimeGone();
+    if (next.type === "start" || execFifo === undefined) return undefined;
+    read(execFifo, new Uint8Array(1)); // until `start` writes
+    return (error) => writeAll(execFifo, host.encode(JSON.stringify(toErrorData(error))));
   }
 
   /** The end of init: hooks of the container, and the user's program. */
@@ -247,8 +266,8 @@ class Init {
     const program = this.#program;
     if (program === undefined)
       throw new RegError("EINVAL", "cannot start: config.json has no process", { field: "/process" });
+    this.#loadSeccomp("last"); // it holds for hooks too, as with runc
     runHooks("startContainer", hooks, this.#state("created"), { env: program.env }); // as runc and crun
-    this.#loadSeccomp("last");
     return at("/process/args/0", () => execve(program.path, program.args, program.env));
   }
 }

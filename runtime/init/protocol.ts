@@ -10,6 +10,8 @@
  *      │── proceed ────────────────────────▶│
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
  *      │◀─────────── seccomp (+ listener) ──│  only with SCMP_ACT_NOTIFY
+ *      │◀───────────────────── born (+ pid) │  only when a pid namespace is joined, see enter.ts
+ *      │── proceed ────────────────────────▶│
  *      │◀──────────────────────────── ready │  everything but the user's process is in place
  *      │  memory limit, pid file            │
  *      │── park ───────────────────────────▶│  init waits at the exec fifo (create), or
@@ -29,6 +31,7 @@ export type ToInit =
 
 export type FromInit =
   | { readonly type: "pid"; readonly pid: number }
+  | { readonly type: "born"; readonly pid: number }
   | { readonly type: "hooks" }
   | { readonly type: "console" }
   | { readonly type: "seccomp" }

@@ -1,36 +1,38 @@
 /**
- * Starting init. On the native host it is a clone of this process, in its new namespaces at once; when namespaces are
- * joined that the clone must be born in, an intermediate process joins them first and makes init its sibling
- * (CLONE_PARENT). On the Node host, which may neither fork nor join, the native binary is that intermediate.
+ * Starting init. On the native host it is a clone of this process, in its new namespaces at once. Where a user or pid namespace is
+ * joined, or a new user namespace would keep init from its cgroup, a process outside comes first (runOutside). On the Node
+ * host, which may neither fork nor join, the native binary is that process.
  * Source: clone3(2), setns(2), pid_namespaces(7), user_namespaces(7).
  */
 import { host } from "#host";
-import { EPERM } from "../errors/errno.ts";
-import { at, RegError, toErrorData } from "../errors/errors.ts";
+import { at, RegError } from "../errors/errors.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
-import { close, open, writeAll } from "../libc/file.ts";
+import { close, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, setns, spawn, waitFor } from "../libc/process.ts";
+import { clone3, closeFrom, spawn, unshare } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { moveAside, runsAlone } from "../linux/processor.ts";
-import type { JoinedNamespace, NamespacePlan } from "../oci/plan/namespaces.ts";
+import type { NamespacePlan } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
+import {
+  becomeUntraceable,
+  inClone,
+  joinNamespaces,
+  joinPidNamespace,
+  type OpenedNamespace,
+  openNamespaces,
+  type RuntimeChannel,
+  replaceBy,
+  type Spawned,
+} from "./enter.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
 import { closeTrees, descriptorsOf, makeTrees, type Trees } from "./trees.ts";
-
-export type RuntimeChannel = Channel<ToInit, FromInit>;
-
-/** A started init: its pid as this process sees it, and the runtime's end of the channel. */
-export interface SpawnedInit {
-  readonly pid: number;
-  readonly channel: RuntimeChannel;
-}
 
 /** A task before init is there to have descriptors. */
 export type NewTask = Omit<InitTask, "descriptors" | "bornInCgroup" | "seccomp">;
@@ -39,15 +41,17 @@ export type NewTask = Omit<InitTask, "descriptors" | "bornInCgroup" | "seccomp">
 const MADE_BY_INIT = C.CLONE_NEWCGROUP | C.CLONE_NEWTIME;
 
 /** Starts init with this task; the descriptors of the task other than the channel must be open and stay so until it returns. */
-export function spawnInit(task: NewTask, execFifo: number | undefined): SpawnedInit {
+export function spawnInit(task: NewTask, execFifo: number | undefined): Spawned {
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const channel: RuntimeChannel = new Channel(ours);
   try {
-    const pid =
-      host.kind === "node"
-        ? spawnNative({ ...task, type: "init", detached: execFifo !== undefined }, theirs, execFifo, channel)
-        : cloneInit(withFilter({ ...task, bornInCgroup: false, descriptors: descriptors(theirs, execFifo) }), channel);
-    return { pid, channel };
+    if (host.kind !== "node")
+      return cloneInit(
+        withFilter({ ...task, bornInCgroup: false, descriptors: descriptors(theirs, execFifo) }),
+        channel,
+      );
+    const outside = spawnNative({ ...task, type: "init", detached: execFifo !== undefined }, theirs, execFifo);
+    return spawnedBy(outside, channel, task.plan);
   } catch (error) {
     channel.close();
     throw error;
@@ -63,46 +67,61 @@ function descriptors(channel: number, execFifo: number | undefined) {
 /** Who admits init to its cgroup, see InitTask. */
 export function admissionOf(plan: Plan): Admission {
   if (plan.cgroup.driver === "systemd") return "runtime";
-  if (host.kind === "node" || needsIntermediate(plan.namespaces)) return "intermediate";
+  if (host.kind === "node" || needsOutside(plan.namespaces)) return "intermediate";
   return "init";
 }
 
-/** Namespaces that a process cannot move itself into, and user namespaces: the cgroup and others are entered before them. */
-function needsIntermediate({ create, join }: NamespacePlan): boolean {
+/** Pid namespaces, which no process can move itself into, and user namespaces: the cgroup and others are entered before them. */
+function needsOutside({ create, join }: NamespacePlan): boolean {
   return (create & C.CLONE_NEWUSER) !== 0 || join.some(({ type }) => type === "user" || type === "pid");
+}
+
+/** Whether init is prepared outside the pid namespace that it is born in. */
+export function joinsPid({ join }: NamespacePlan): boolean {
+  return join.some(({ type }) => type === "pid");
 }
 
 /** See InitTask.networkByRuntime. A namespace that belongs to a new user namespace can only be made inside that. */
 export function makesNetwork({ namespaces }: Plan): boolean {
-  return host.kind === "native" && (namespaces.create & C.CLONE_NEWNET) !== 0 && !needsIntermediate(namespaces);
+  return host.kind === "native" && (namespaces.create & C.CLONE_NEWNET) !== 0 && !needsOutside(namespaces);
 }
 
-function cloneInit(task: InitTask, channel: RuntimeChannel): number {
+function cloneInit(task: InitTask, channel: RuntimeChannel): Spawned {
   const { namespaces } = task.plan;
-  if (!needsIntermediate(namespaces)) {
+  if (!needsOutside(namespaces)) {
+    becomeUntraceable(); // the clone is it from birth
     const trees = makeTrees(task.plan);
     const directory = task.admission === "init" ? openCgroup(task.cgroup).openDirectory() : undefined;
     const network = task.networkByRuntime ? C.CLONE_NEWNET : 0;
     const alone = runsAlone();
     const pid = clone3(namespaces.create & ~(MADE_BY_INIT | network), directory);
     if (directory !== undefined) close(directory);
-    if (pid === 0) {
-      const mine = withTrees({ ...task, bornInCgroup: directory !== undefined }, trees);
-      closeInherited(mine);
-      enterAndRun(mine);
-    }
+    if (pid === 0)
+      inClone(task.descriptors.channel, () => {
+        const mine = withTrees({ ...task, bornInCgroup: directory !== undefined }, trees);
+        closeInherited(mine);
+        joinNamespaces(openNamespaces(namespaces.join));
+        return runInit(mine);
+      });
     if (alone) moveAside(pid); // the two have something to do at the same time
     if (trees !== undefined) closeTrees(trees);
-    return pid;
+    return { pid, channel };
   }
-  const intermediate = clone3(0);
-  if (intermediate === 0) {
-    closeInherited(task);
-    runIntermediate(task);
-  }
+  const outside = clone3(0);
+  if (outside === 0)
+    inClone(task.descriptors.channel, () => {
+      closeInherited(task);
+      return runOutside(task);
+    });
+  return spawnedBy(outside, channel, task.plan);
+}
+
+/** What comes of the process outside: init, for the time being, or the init that it has cloned. */
+function spawnedBy(outside: number, channel: RuntimeChannel, { namespaces }: Plan): Spawned {
+  const spawned = { pid: outside, channel };
   const pid = receivePid(channel);
-  waitFor(intermediate);
-  return pid;
+  if (!joinsPid(namespaces)) replaceBy(spawned, pid);
+  return spawned;
 }
 
 function withTrees(task: InitTask, trees: Trees | undefined): InitTask {
@@ -118,8 +137,8 @@ function closeInherited({ plan, descriptors: { channel, execFifo, trees } }: Ini
   );
 }
 
-/** The pid that an intermediate reports. */
-export function receivePid(channel: RuntimeChannel): number {
+/** The pid that the process outside reports. */
+function receivePid(channel: RuntimeChannel): number {
   const received = channel.receive();
   if (received?.message.type === "pid") return received.message.pid;
   if (received?.message.type === "error")
@@ -127,64 +146,47 @@ export function receivePid(channel: RuntimeChannel): number {
   throw new RegError("EPIPE", "init ended before it had started");
 }
 
-/** Joins what is to be joined and becomes init; errors go to the runtime. */
-function enterAndRun(task: InitTask): never {
-  reporting(task, () => joinNamespaces(task.plan.namespaces.join));
-  return runInit(task);
-}
-
-/** The intermediate: joins, clones init as its sibling, tells the runtime the pid, and ends. */
-export function runIntermediate(task: InitTask): never {
-  reporting(task, () => {
-    const { namespaces } = task.plan;
-    const filtered = withFilter(task); // before the cgroup, which would pay for the compiler's memory
-    if (task.admission === "intermediate") openCgroup(task.cgroup).attachSelf(false);
-    const mine = withTrees(filtered, makeTrees(task.plan));
-    joinNamespaces(namespaces.join);
-    const pid = clone3((namespaces.create & ~MADE_BY_INIT) + C.CLONE_PARENT);
-    if (pid === 0) runInit(mine);
-    new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "pid", pid });
-  });
-  libc._exit(0);
-  throw new Error("unreachable");
-}
-
-function reporting(task: InitTask, action: () => void): void {
-  try {
-    action();
-  } catch (error) {
-    new Channel<FromInit, ToInit>(task.descriptors.channel).send({ type: "error", error: toErrorData(error) });
-    libc._exit(1);
-  }
-}
-
 /**
- * Joins namespaces, user first in the list. What the user namespace does not own cannot be joined from inside it, and
- * what only its root may join cannot be joined from outside: so each is tried before, and again after.
+ * The process outside the namespaces that are joined. It joins them and clones init as its sibling; or, when there is a pid namespace among them, it
+ * does what init does itself, until it is born there.
  */
-function joinNamespaces(join: readonly JoinedNamespace[]): void {
-  const opened = join.map((namespace) => ({
-    ...namespace,
-    fd: at(namespace.field, () => open(namespace.path, C.O_RDONLY)),
-  }));
-  const user = opened.filter(({ type }) => type === "user");
-  let rest = opened.filter(({ type }) => type !== "user");
-  if (user.length > 0)
-    rest = rest.filter(({ fd, flag, path }) => {
-      if (libc.setns(fd, flag) === 0) return false;
-      if (host.errno() !== EPERM) checked(-1, "setns(2)", path);
-      return true;
-    });
-  for (const { fd, flag, path, field } of [...user, ...rest]) at(field, () => setns(fd, flag, path));
-  for (const { fd } of opened) close(fd);
+export function runOutside(task: InitTask): never {
+  const { namespaces } = task.plan;
+  // Init of a user makes itself untraceable later: a user's runtime could not write its maps.
+  if (!task.rootless || (namespaces.create & C.CLONE_NEWUSER) === 0) becomeUntraceable();
+  const channel = new Channel<FromInit, ToInit>(task.descriptors.channel);
+  const filtered = withFilter(task); // before the cgroup, which would pay for the compiler's memory
+  if (task.admission === "intermediate") openCgroup(task.cgroup).attachSelf(false);
+  const mine = withTrees(filtered, makeTrees(task.plan));
+  const opened = openNamespaces(namespaces.join);
+  const processes = opened.find(({ type }) => type === "pid");
+  const create = namespaces.create & ~MADE_BY_INIT;
+  // The namespaces outside are out of reach from a new user namespace.
+  if (processes !== undefined && (create & C.CLONE_NEWUSER) !== 0) enterEarly(task.plan, processes);
+  joinNamespaces(opened.filter(({ type }) => type !== "pid"));
+  if (processes === undefined) {
+    const pid = clone3(create + C.CLONE_PARENT);
+    if (pid === 0) runInit(mine);
+    channel.send({ type: "pid", pid });
+    libc._exit(0);
+  } else {
+    unshare(create);
+    channel.send({ type: "pid", pid: 0 }); // there is a user namespace now to write maps for
+  }
+  return runInit({
+    ...mine,
+    descriptors: { ...mine.descriptors, ...(processes ? { pidNamespace: processes.fd } : {}) },
+  });
 }
 
-/** Takes a spawned process back: it is killed and reaped. */
-export function killSpawned(pid: number, channel: RuntimeChannel): void {
-  const SIGKILL = 9;
-  channel.close();
-  libc.kill(pid, SIGKILL);
-  libc.waitpid(pid, null, 0);
+/** Its own hooks are the only processes that init starts before it is born. */
+function enterEarly({ hooks }: Plan, { fd, path, field }: OpenedNamespace): void {
+  if (hooks.createContainer !== undefined && hooks.createContainer.length > 0)
+    throw new RegError("EINVAL", `createContainer hooks would show the host's files to the processes of ${path}`, {
+      field: "/hooks/createContainer",
+      hint: "with a new user namespace, let the container have a new pid namespace too, or join the user namespace that owns that one",
+    });
+  at(field, () => joinPidNamespace(fd));
 }
 
 /** Where `reg init BASE` finds what it was born with: three descriptors from BASE on, after the preserved ones. */
@@ -198,15 +200,10 @@ export interface SpawnedInitTask extends NewTask {
 }
 
 /**
- * Node: the native binary takes the task from a memfd and clones the process as a child of this one. `extra` is the
- * task's other descriptor: the exec fifo, or the pidfd for `exec`.
+ * Node: the native binary takes the task from a memfd, as the process outside. `extra` is the task's other descriptor: the exec fifo, or
+ * the pidfd for `exec`. Returns its pid.
  */
-export function spawnNative(
-  task: SpawnedInitTask | ExecTask,
-  theirs: number,
-  extra: number | undefined,
-  channel: RuntimeChannel,
-): number {
+export function spawnNative(task: SpawnedInitTask | ExecTask, theirs: number, extra: number | undefined): number {
   const memory = checked(libc.memfd_create("reg-task", 0), "memfd_create(2)", "reg-task");
   try {
     writeAll(memory, host.encode(JSON.stringify(task)));
@@ -227,11 +224,9 @@ export function spawnNative(
     // Node marks what it was born with close-on-exec; dup2 onto itself in a spawned process takes that away.
     const kept: { readonly from: number; readonly to: number }[] = [];
     for (let fd = 0; fd < base; fd++) if (libc.fcntl(fd, C.F_GETFD, 0) !== -1) kept.push({ from: fd, to: fd });
-    const intermediate = spawn(binary, [binary, "init", String(base)], [], [...kept, ...moves]);
+    const outside = spawn(binary, [binary, "init", String(base)], [], [...kept, ...moves]);
     for (const { from } of moves) close(from);
-    const pid = receivePid(channel);
-    waitFor(intermediate);
-    return pid;
+    return outside;
   } finally {
     close(memory);
   }

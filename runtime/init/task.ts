@@ -11,8 +11,10 @@ import type { Trees } from "./trees.ts";
 export interface InitDescriptors {
   /** init's end of the channel. */
   readonly channel: number;
-  /** O_PATH of exec.fifo; absent for `run`. */
+  /** exec.fifo, open for reading and writing; absent for `run`. */
   readonly execFifo?: number;
+  /** The pid namespace that is joined. */
+  readonly pidNamespace?: number;
   /** Detached mounts, see trees.ts. */
   readonly trees?: Trees;
 }

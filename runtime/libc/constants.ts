@@ -7,6 +7,7 @@ const arm64 = host.arch === "arm64";
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;
+export const AT_EACCESS = 0x200;
 export const AT_RECURSIVE = 0x8000;
 export const AT_EMPTY_PATH = 0x1000;
 export const O_RDONLY = 0;
@@ -185,6 +186,7 @@ export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTN = 0x80045430;
 
 // System calls by number. From 424 on the numbers are the same on every machine (Linux 5.1 and later).
+export const SYS_rt_sigaction = arm64 ? 134 : 13;
 export const SYS_pivot_root = arm64 ? 41 : 155;
 export const SYS_getdents64 = arm64 ? 61 : 217;
 export const SYS_statx = arm64 ? 291 : 332;

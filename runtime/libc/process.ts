@@ -1,6 +1,6 @@
 /** Processes: clone, wait, signals by pidfd, namespaces, what a process may set of itself. */
 import { host } from "#host";
-import { EINTR, ENOEXEC, ESRCH } from "../errors/errno.ts";
+import { EDQUOT, EINTR, ENOEXEC, ENOSYS, EPERM, ESRCH } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
@@ -44,6 +44,12 @@ export function waitFor(pid: number): ExitStatus {
     if (libc.waitpid(pid, status.bytes, 0) === pid) return decodeStatus(status.i32(0));
     if (host.errno() !== EINTR) throw new SyscallError("waitpid(2)", `${pid}`, host.errno());
   }
+}
+
+/** Whether the process is a child of this one, ended or not. waitid(2). */
+export function isChild(pid: number): boolean {
+  const P_PID = 1;
+  return libc.waitid(P_PID, pid, null, C.WEXITED | C.WNOHANG | C.WNOWAIT) === 0;
 }
 
 /** Reaps the children that have ended, apart from one whose status somebody else wants. waitid(2). */
@@ -152,8 +158,18 @@ export function closeHeld(): void {
   held = false;
 }
 
-/** Joins a new session keyring of this name (keyctl(2)); false where the kernel or a filter does not allow it. */
-export function joinSessionKeyring(name: string): boolean {
+/**
+ * Leaves the session keyring for one of this name (keyctl(2)). Without keyrings in the kernel, or where a filter forbids the call, there is nothing
+ * to leave; any other failure, such as a used-up quota, would keep what is in the caller's keyring, and is thrown.
+ */
+export function joinSessionKeyring(name: string): void {
   const KEYCTL_JOIN_SESSION_KEYRING = 1;
-  return libc.syscall(C.SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, cString(name), 0, 0, 0) !== -1;
+  if (libc.syscall(C.SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, cString(name), 0, 0, 0) !== -1) return;
+  const errno = host.errno();
+  if (errno === ENOSYS || errno === EPERM) return;
+  const hint =
+    errno === EDQUOT
+      ? "the user has too many keys: see /proc/key-users; --no-new-keyring keeps the caller's keyring"
+      : "--no-new-keyring keeps the caller's keyring";
+  throw new SyscallError("keyctl(2)", `session keyring ${name}`, errno, { hint });
 }

@@ -62,10 +62,14 @@ export function setWindowSize(fd: number, { height, width }: WindowSize): void {
   checked(libc.ioctl(fd, C.TIOCSWINSZ, size.bytes), "ioctl(2)", "TIOCSWINSZ");
 }
 
-/** Makes the terminal the controlling one of this session and its standard input, output and error. */
+/** Makes the terminal standard input, output and error. */
 export function adoptTerminal(slave: number): void {
-  checked(libc.ioctl(slave, C.TIOCSCTTY, 0), "ioctl(2)", "TIOCSCTTY");
   for (const fd of [0, 1, 2]) checked(libc.dup3(slave, fd, 0), "dup3(2)", "the terminal");
+}
+
+/** Makes the terminal that standard input is the controlling one of this session, which this process leads. */
+export function controlTerminal(): void {
+  checked(libc.ioctl(0, C.TIOCSCTTY, 0), "ioctl(2)", "TIOCSCTTY");
 }
 
 const TCSANOW = 0;

@@ -1,8 +1,9 @@
 /** Internal: the Node host starts the native binary with this command, as the parent of init, or of a process for `exec`. */
 import { host } from "#host";
 import { UsageError } from "../../errors/errors.ts";
-import { runExecIntermediate } from "../../init/exec.ts";
-import { runIntermediate, SPAWNED, type SpawnedInitTask } from "../../init/spawn.ts";
+import { inClone } from "../../init/enter.ts";
+import { runExec } from "../../init/exec.ts";
+import { runOutside, SPAWNED, type SpawnedInitTask } from "../../init/spawn.ts";
 import type { ExecTask } from "../../init/task.ts";
 import { close, readAll } from "../../libc/file.ts";
 import { defineCommand } from "../command.ts";
@@ -22,8 +23,9 @@ export const command = defineCommand({
     const channel = first + SPAWNED.channel;
     const extra = first + SPAWNED.extra;
     const task = JSON.parse(text) as SpawnedInitTask | ExecTask;
-    if (task.type === "exec") return runExecIntermediate({ ...task, descriptors: { channel, pidfd: extra } });
+    if (task.type === "exec")
+      return inClone(channel, () => runExec({ ...task, descriptors: { channel, pidfd: extra } }));
     const descriptors = { channel, ...(task.detached ? { execFifo: extra } : {}) };
-    return runIntermediate({ ...task, bornInCgroup: false, descriptors });
+    return inClone(channel, () => runOutside({ ...task, bornInCgroup: false, descriptors }));
   },
 });

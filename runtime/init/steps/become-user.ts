@@ -3,14 +3,15 @@ import { host } from "#host";
 import { ENOENT, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { isErrno, openat2, withFd } from "../../libc/file.ts";
+import { close, isErrno, tryOpenat2, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { prctl } from "../../libc/process.ts";
-import { openProc, writeProc } from "../../linux/procfs.ts";
+import { writeProc } from "../../linux/procfs.ts";
 import type { ProcessPlan } from "../../oci/plan/process.ts";
+import type { Birth } from "../enter.ts";
 import { changeUser, dropBoundingSet, ownStandardDescriptors, setCapabilities, setRlimits } from "./credentials.ts";
-import { findExecutable, withHome } from "./executable.ts";
-import { setPersonality, setScheduling } from "./scheduling.ts";
+import { findExecutable, isExecutable, mayExecute, withHome } from "./executable.ts";
+import { isLostByClone, setPersonality, setScheduling } from "./scheduling.ts";
 
 const UID_MAPPINGS = { field: "/linux/uidMappings", hint: "map a host id to containerID 0" } as const;
 const GID_MAPPINGS = { field: "/linux/gidMappings", hint: "map a host id to containerID 0" } as const;
@@ -22,12 +23,18 @@ export interface Program {
   readonly env: readonly string[];
 }
 
-/** The program starts with no signal blocked, and SIGPIPE as it should be: Node ignores it, and that would be inherited. */
+const SIGNALS = 64;
+/** The kernel's struct sigaction, all zero: SIG_DFL. Larger than it is on any architecture. */
+const DEFAULT_ACTION = new Uint8Array(64);
+
+/** The program starts with no signal blocked or ignored: what the caller ignores (nohup(1), Node's SIGPIPE) would be inherited. */
 export function resetSignals(): void {
   const SIG_SETMASK = 2;
-  const SIGPIPE = 13;
+  const SIGNAL_SET_BYTES = 8;
   libc.sigprocmask(SIG_SETMASK, new Uint8Array(128), null);
-  libc.signal(SIGPIPE, 0);
+  // By the system call: libc keeps some real-time signals to itself. EINVAL for SIGKILL and SIGSTOP, which nobody ignores.
+  for (let signal = 1; signal <= SIGNALS; signal++)
+    libc.syscall(C.SYS_rt_sigaction, signal, DEFAULT_ACTION, null, SIGNAL_SET_BYTES, 0);
 }
 
 /** setsid(2); a process that leads a group has its session already. */
@@ -41,49 +48,69 @@ export function becomeRoot(): void {
   if (libc.setresuid(0, 0, 0) === -1) throw new SyscallError("setresuid(2)", "0", host.errno(), UID_MAPPINGS);
 }
 
+/** What `becomeUser` needs to know beside the process. */
+export interface Becoming {
+  /** Descriptor of a verified /proc, which is closed. */
+  readonly proc: number;
+  readonly personality: { readonly domain: string } | undefined;
+  /** Whether a filter has to be loaded while there are privileges to do it, by `loadFilter`. */
+  readonly filterFirst: boolean;
+  readonly loadFilter: () => void;
+  readonly birth: Birth;
+}
+
 /**
- * Takes on the process's labels, scheduling, user and capabilities, enters its directory, and finds its program with the
- * rights that it then has. `proc` is a descriptor of a verified /proc; `beforeCredentials` runs while it is still root.
+ * Takes on the process's labels, scheduling, user and capabilities, enters its directory, finds its program, and is born in the pid
+ * namespace. After the filter there is nothing but what changes credentials: a profile allows what the program needs, not what a
+ * runtime does.
  */
-export function becomeUser(
-  process: ProcessPlan,
-  proc: number,
-  personality: { readonly domain: string } | undefined,
-  beforeCredentials: () => void,
-): Program {
+export function becomeUser(process: ProcessPlan, becoming: Becoming): Program {
+  const { proc, personality, filterFirst, loadFilter, birth } = becoming;
   if (process.apparmorProfile !== undefined) setAppArmorProfile(proc, process.apparmorProfile);
-  if (process.noNewPrivileges) prctl(C.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1);
-  setScheduling(process);
-  setPersonality(personality);
   if (process.selinuxLabel !== undefined)
     at("/process/selinuxLabel", () => writeProc(proc, "self/attr/exec", process.selinuxLabel ?? ""));
+  // The clone that is born needs privileges inside only for what would not survive it, or what they are needed for to load.
+  const bornFirst = filterFirst || isLostByClone(process.scheduler);
+  const known = bornFirst ? isSetgroupsDenied(proc) : undefined;
+  const setgroupsDenied = () => known ?? isSetgroupsDenied(proc);
+  if (process.noNewPrivileges) prctl(C.PR_SET_NO_NEW_PRIVS, "PR_SET_NO_NEW_PRIVS", 1);
+  setPersonality(personality);
   setRlimits(process);
   ownStandardDescriptors(process);
   // Before the user changes, for directories that only root may enter; after it too, for those that only the user may.
   const entered = libc.chdir(process.cwd) === 0;
   if (entered) verifyDirectory(process.cwd);
-  beforeCredentials(); // a filter may forbid what is above
   dropBoundingSet(process.capabilities);
-  changeUser(process, setGroupsDenied);
-  if (!entered) enterDirectory(process.cwd);
-  setCapabilities(process.capabilities);
   libc.umask(process.umask);
   const env = withHome(process.env, process.uid);
-  return { path: findExecutable(process.args[0] ?? "", env), args: process.args, env };
+  const name = process.args[0] ?? "";
+  const found = filterFirst ? findExecutable(name, env, isExecutable) : undefined;
+  if (bornFirst) {
+    close(proc);
+    birth.happen();
+  }
+  setScheduling(process);
+  if (filterFirst) loadFilter();
+  changeUser(process, setgroupsDenied);
+  if (!entered) enterDirectory(process.cwd);
+  setCapabilities(process.capabilities);
+  // With the rights that the process now has.
+  const program = { path: found ?? findExecutable(name, env, mayExecute), args: process.args, env };
+  if (!bornFirst) {
+    close(proc);
+    birth.happen();
+  }
+  return program;
 }
 
-function setGroupsDenied(): boolean {
-  try {
-    return withFd(openProc(), (proc) =>
-      withFd(openat2(proc, "self/setgroups", C.O_RDONLY, C.RESOLVE_BENEATH), (fd) => {
-        const word = new Uint8Array(8);
-        return libc.read(fd, word, 8) > 0 && host.decode(word).startsWith("deny");
-      }),
-    );
-  } catch (error) {
-    if (error instanceof RegError) return false;
-    throw error;
-  }
+function isSetgroupsDenied(proc: number): boolean {
+  const resolve = C.RESOLVE_BENEATH | C.RESOLVE_NO_XDEV;
+  const fd = tryOpenat2(proc, "self/setgroups", C.O_RDONLY, resolve);
+  if (fd === -1) return false; // a kernel without user namespaces
+  return withFd(fd, () => {
+    const word = new Uint8Array(8);
+    return libc.read(fd, word, 8) > 0 && host.decode(word).startsWith("deny");
+  });
 }
 
 function setAppArmorProfile(proc: number, profile: string): void {

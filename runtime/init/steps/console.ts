@@ -5,12 +5,14 @@ import { libc } from "../../libc/libc.ts";
 import { cloneTree, moveMount } from "../../libc/mount.ts";
 import { fileInRoot } from "../../linux/path.ts";
 import { adoptTerminal, openPseudoTerminal, setWindowSize, type WindowSize } from "../../linux/tty.ts";
+import type { Birth } from "../enter.ts";
 
-/** Makes the terminal and passes its master to `send`; this process gets the slave for its standard descriptors. */
+/** Makes the terminal and passes its master to `send`; this process gets the slave as its standard descriptors. */
 export function openConsole(
   root: number,
   owner: { readonly uid: number; readonly gid: number },
   size: WindowSize | undefined,
+  birth: Birth,
   send: (master: number) => void,
   bindConsole = true,
 ): void {
@@ -23,5 +25,6 @@ export function openConsole(
     );
   if (owner.uid !== 0) libc.fchown(slave, owner.uid, C.UNCHANGED); // as login(1): the group stays devpts's gid option
   adoptTerminal(slave);
+  birth.takeTerminal();
   close(slave);
 }

@@ -63,6 +63,8 @@ export function setCapabilities({ effective, permitted, inheritable, ambient }: 
   at("/process/capabilities", () =>
     checked(libc.syscall(C.SYS_capset, header.bytes, data.bytes, 0, 0, 0), "capset(2)", "the process's sets"),
   );
+  // What the caller had as ambient would stay where it is permitted and inheritable. EINVAL before Linux 4.3, which has none.
+  libc.prctl(C.PR_CAP_AMBIENT, C.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   // The kernel refuses what is not inheritable and permitted. Buildah asks for it all the same; runc goes on without, too.
   const raised = {
     low: ambient.low & inheritable.low & permitted.low,

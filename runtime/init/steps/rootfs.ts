@@ -20,6 +20,7 @@ import {
 } from "../../libc/mount.ts";
 import { copyTree } from "../../linux/copy-tree.ts";
 import { directoryInRoot, fdPath, fileInRoot, openInRoot, openInRootIfExists, splitPath } from "../../linux/path.ts";
+import { type PidNamespace, procOf } from "../../linux/procfs.ts";
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
@@ -99,16 +100,21 @@ function makeParentPrivate(path: string): void {
   }
 }
 
-/** Mounts one entry of the plan; `tree` is what trees.ts has made for it; `mapped`: in a user namespace. Cgroup mounts are done by steps/cgroup.ts. */
+/**
+ * Mounts one entry of the plan; `tree` is what trees.ts has made for it, `pidNamespace` one that this process is not in itself. Cgroup
+ * mounts are done by steps/cgroup.ts.
+ */
 export function applyMount(
   root: number,
   entry: Exclude<MountPlan, { kind: "cgroup" }>,
-  label: string | undefined,
+  plan: Plan,
   tree: number | undefined,
-  mapped: boolean,
+  pidNamespace: number | undefined,
 ): void {
+  const path = plan.namespaces.join.find(({ type }) => type === "pid")?.path ?? "";
+  const processes = pidNamespace === undefined ? undefined : { fd: pidNamespace, path };
   at(entry.field, () =>
-    entry.kind === "bind" ? bind(root, entry, tree) : mountFilesystem(root, entry, label, mapped),
+    entry.kind === "bind" ? bind(root, entry, tree) : mountFilesystem(root, entry, plan, processes),
   );
 }
 
@@ -129,7 +135,12 @@ function realDirectory(root: number, path: string): { fd: number; made: boolean 
 /** Filesystems that take an SELinux context as a mount option. */
 const LABELLED = ["tmpfs", "mqueue", "ramfs", "devpts"];
 
-function mountFilesystem(root: number, entry: FilesystemMount, label: string | undefined, mapped: boolean): void {
+function mountFilesystem(
+  root: number,
+  entry: FilesystemMount,
+  { mountLabel: label, namespaces }: Plan,
+  processes: PidNamespace | undefined,
+): void {
   const { type, source, destination, options } = entry;
   const isKernelView = type === "proc" || type === "sysfs";
   const { fd, made } = isKernelView ? realDirectory(root, destination) : directoryInRoot(root, destination);
@@ -141,11 +152,12 @@ function mountFilesystem(root: number, entry: FilesystemMount, label: string | u
   const flags = entry.readonlyAtEnd || options.tmpCopyUp ? options.flags & ~C.MS_RDONLY : options.flags;
   withFd(fd, () => {
     if (options.tmpCopyUp) {
-      copyUp(fd, root, entry, flags, data, mapped);
+      copyUp(fd, root, entry, flags, data, hasNamespace(namespaces, "user"));
       return;
     }
     try {
-      mount(source, fdPath(fd), type, flags, data);
+      if (type === "proc" && processes !== undefined) mountProcOf(processes, fd, entry);
+      else mount(source, fdPath(fd), type, flags, data);
     } catch (error) {
       if (!isErrno(error, EPERM) || type !== "sysfs") throw explain(error, source, destination, type);
       // A user namespace that does not own the network namespace may not mount sysfs, but may see the host's.
@@ -153,6 +165,14 @@ function mountFilesystem(root: number, entry: FilesystemMount, label: string | u
     }
   });
   if (needsAttributes(entry)) withFd(openInRoot(root, destination), (target) => applyAttributes(target, entry));
+}
+
+/** The processes of a pid namespace that init is born in only later. */
+function mountProcOf(processes: PidNamespace, target: number, { options, destination }: FilesystemMount): void {
+  withFd(procOf(processes, options.data), (tree) => {
+    setMountAttributes(tree, { set: options.set, clear: options.clear }, false, destination);
+    moveMount(tree, target, destination);
+  });
 }
 
 /** The user knows /proc, not the number of a descriptor. */

@@ -31,6 +31,12 @@ const IO_CLASSES: Readonly<Record<IoPriorityClass, number>> = {
 const IOPRIO_WHO_PROCESS = 1;
 const IOPRIO_CLASS_SHIFT = 13;
 
+/** Whether a clone does not have this scheduling: sched(7), SCHED_DEADLINE (which may not clone at all) and the reset-on-fork flag. */
+export function isLostByClone(scheduler: ProcessPlan["scheduler"]): boolean {
+  if (scheduler === undefined) return false;
+  return scheduler.policy === "SCHED_DEADLINE" || (scheduler.flags ?? []).includes("SCHED_FLAG_RESET_ON_FORK");
+}
+
 /** Applies process.scheduler and process.ioPriority; needs CAP_SYS_NICE for most of it, so it comes before the user changes. */
 export function setScheduling({ scheduler, ioPriority }: ProcessPlan): void {
   if (scheduler !== undefined) {

@@ -4,7 +4,7 @@
  *
  *   without no-new-privileges   before the credentials change, because it takes CAP_SYS_ADMIN
  *   with a listener             when all is in place and the runtime still there, which hands the listener over
- *   otherwise                   last: between it and execve(2) there is no system call that the filter could stop
+ *   otherwise                   last: between it and execve(2) there are only hooks, which it is to hold for
  */
 import { at } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
@@ -33,6 +33,11 @@ function prepare({ plan: { profile, flags, listener }, root }: SeccompRequest): 
 
 /** When the filter is loaded. */
 export type SeccompPoint = "before credentials" | "ready" | "last";
+
+/** Whether the filter is loaded while there are privileges to do it, before the credentials change. */
+export function loadsFirst(seccomp: SeccompTask | undefined, noNewPrivileges: boolean): boolean {
+  return seccomp !== undefined && !noNewPrivileges;
+}
 
 /** Loads the filter if this is the point for it. `send` gets the listener. */
 export function loadSeccomp(
