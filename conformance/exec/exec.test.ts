@@ -213,7 +213,7 @@ test("a terminal comes from the container's own devpts", () =>
 
 test("in the foreground the terminal is relayed", () =>
   inContainer((fixture, id) => {
-    assert.is(fixture.succeed("exec", "--tty", id, "tty"), "/dev/pts/0\r\n");
+    assert.is(fixture.succeed("exec", "--tty", id, "tty"), "/dev/pts/0\n");
   }));
 
 test("works in a created container, not in a stopped one", () =>
@@ -310,5 +310,23 @@ test("200 execs, 20 at a time, each with its own status, and nothing is left of 
     waitUntil("no process left", () => fixture.host("pgrep", "-f", `exec ${id}`).stdout === "");
     assert.equal(traces(fixture, id), before);
   }, writable));
+
+test("a process from a file has the resource limits that the file says, and none of the container's", () =>
+  inContainer(
+    (fixture, id) => {
+      const args = ["sh", "-c", "ulimit -n"];
+      const env = ["PATH=/bin"];
+      const bare = fixture.write("bare.json", JSON.stringify({ cwd: "/", args, env }));
+      const own = fixture.host("sh", "-c", "ulimit -n").stdout;
+      assert.is(fixture.succeed("exec", "--process", bare, id), own);
+      const rlimits = [{ type: "RLIMIT_NOFILE", soft: 55, hard: 55 }];
+      const limited = fixture.write("limited.json", JSON.stringify({ cwd: "/", args, env, rlimits }));
+      assert.is(fixture.succeed("exec", "--process", limited, id), "55\n");
+      assert.is(shell(fixture, id, "ulimit -n"), "77\n", "a command has those of the container's process");
+    },
+    (spec) => {
+      spec.process.rlimits = [{ type: "RLIMIT_NOFILE", soft: 77, hard: 77 }];
+    },
+  ));
 
 exec.run();

@@ -2,13 +2,12 @@
  * `reg create`: everything up to, and not including, the user's process (runtime-spec runtime.md, "Lifecycle" 1 to 5).
  * `reg run` builds the same container and starts it at once.
  */
-import { EACCES, EPERM } from "../errors/errno.ts";
 import { at } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { killSpawned, type RuntimeChannel } from "../init/enter.ts";
 import { admissionOf, joinsPid, makesNetwork, type NewTask, spawnInit } from "../init/spawn.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, writeText } from "../libc/file.ts";
+import { close } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeHeld } from "../libc/process.ts";
 import type { CgroupHost } from "../linux/cgroup/host.ts";
@@ -16,7 +15,9 @@ import type { MovedDevice } from "../linux/net-device.ts";
 import { processStatus } from "../linux/process.ts";
 import type { ResctrlState } from "../linux/resctrl.ts";
 import type { Config } from "../oci/config.ts";
+import { hasNamespace } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import { adjustOomScore, giveStandardDescriptors, writeIdMaps } from "./admit.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
 import { runPoststop } from "./delete.ts";
@@ -102,6 +103,7 @@ function buildPlanned(
     rollback.add(() => cgroup.destroy());
     resctrl?.make(rollback);
     const execFifo = gated ? directory.makeExecFifo() : undefined;
+    if (admissionOf(plan) === "intermediate") cgroup.limitDevices(); // it is in its cgroup from the start
     const task = taskOf(plan, cgroupHost, cgroup, options);
     const spawned = spawnInit(task, execFifo);
     const { pid, channel } = spawned;
@@ -166,6 +168,7 @@ function taskOf(plan: Plan, cgroupHost: CgroupHost, cgroup: NewCgroup, { root, r
 function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): boolean {
   const { prestart = [], createRuntime = [], createContainer = [] } = plan.hooks;
   if (prestart.length + createRuntime.length + createContainer.length > 0) return true;
+  if (plan.namespaces.timeOffsets !== undefined) return true; // init may have to ask for them
   if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
   if (joinsPid(plan.namespaces)) return true; // it has to be welcomed
   return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
@@ -196,7 +199,7 @@ function firstState(config: Config, plan: Plan, resctrl: ResctrlState | undefine
   };
 }
 
-/** What init cannot do for itself: the maps of its user namespace, a systemd unit, its score for the OOM killer. */
+/** Lets init into its cgroup, and on with what needs that. */
 function admit(
   plan: Plan,
   pid: number,
@@ -204,26 +207,16 @@ function admit(
   channel: RuntimeChannel,
   netDevices: readonly MovedDevice[] | undefined,
 ): void {
-  const { uidMap, gidMap } = plan.namespaces;
-  const oomScoreAdj = plan.process?.oomScoreAdj;
+  const { process, namespaces, memoryPolicy } = plan;
+  const { uidMap, gidMap } = namespaces;
+  const oomScoreAdj = process?.oomScoreAdj;
   if (oomScoreAdj !== undefined) at("/process/oomScoreAdj", () => adjustOomScore(pid, oomScoreAdj));
   if (uidMap !== undefined && gidMap !== undefined) writeIdMaps(pid, uidMap, gidMap);
+  if (process !== undefined && !process.terminal && hasNamespace(namespaces, "user"))
+    giveStandardDescriptors(pid, process.uid);
   if (admissionOf(plan) === "runtime") cgroup.attach(pid);
+  // Init must not meet its cgroup half configured: it opens devices, and a real-time policy or memory nodes need their limits.
+  cgroup.limitDevices();
+  if (process?.scheduler !== undefined || memoryPolicy !== undefined) cgroup.limit();
   channel.tell({ type: "proceed", ...(netDevices === undefined ? {} : { netDevices }) });
-}
-
-/** What a user may not set, as any value below the present one, is left as it is. */
-function adjustOomScore(pid: number, score: number): void {
-  try {
-    writeText(`/proc/${pid}/oom_score_adj`, String(score));
-  } catch (error) {
-    if (libc.geteuid() === 0 || !isErrno(error, EACCES, EPERM)) throw error;
-  }
-}
-
-/** user_namespaces(7): an unprivileged caller maps one id, its own, and must give up setgroups(2) before. */
-function writeIdMaps(pid: number, uidMap: string, gidMap: string): void {
-  if (libc.geteuid() !== 0) writeText(`/proc/${pid}/setgroups`, "deny");
-  at("/linux/uidMappings", () => writeText(`/proc/${pid}/uid_map`, uidMap));
-  at("/linux/gidMappings", () => writeText(`/proc/${pid}/gid_map`, gidMap));
 }

@@ -4,7 +4,8 @@ import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { killSpawned, type Spawned, welcome } from "../init/enter.ts";
 import { spawnExec } from "../init/exec.ts";
-import { close, readLink, withFd, writeText } from "../libc/file.ts";
+import * as C from "../libc/constants.ts";
+import { close, readLink, withFd } from "../libc/file.ts";
 import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
 import { permittedCapabilities } from "../linux/capability.ts";
@@ -17,6 +18,7 @@ import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { fitProcess, lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
 import { planSeccomp } from "../oci/plan/seccomp.ts";
 import { dropNulls } from "../oci/validate.ts";
+import { adjustOomScore, giveStandardDescriptors } from "./admit.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
 import { Foreground } from "./foreground.ts";
@@ -80,16 +82,18 @@ function readConfig(container: Container): Config {
   return config;
 }
 
-/** The process as a plan. Security that it leaves open is the container's: what config.json takes away, exec does not give back. */
+/**
+ * The process as a plan. Security that it leaves open is the container's: what config.json takes away, exec does not give back. Its resource
+ * limits are its own: the container's may be more than the caller may set.
+ */
 function planExec(config: Config, { process: derive, listenFds, warn }: ExecOptions): ProcessPlan {
   const own: Process = config.process ?? { cwd: "/" };
   const process = derive(own);
-  const { capabilities, rlimits, apparmorProfile, selinuxLabel, noNewPrivileges } = own;
+  const { capabilities, apparmorProfile, selinuxLabel, noNewPrivileges } = own;
   const { oomScoreAdj, scheduler, ioPriority, execCPUAffinity } = own;
   const inherited = { capabilities, apparmorProfile, selinuxLabel, noNewPrivileges };
   const scheduling = { oomScoreAdj, scheduler, ioPriority, execCPUAffinity };
   const whole: Record<string, unknown> = { ...inherited, ...scheduling, ...process };
-  if ((process.rlimits ?? []).length === 0) whole.rlimits = rlimits;
   for (const name of Object.keys(whole)) if (whole[name] === undefined) delete whole[name];
   const unknown: string[] = [];
   const warnings: string[] = [];
@@ -148,7 +152,8 @@ function run(
     const spawned = spawnExec(task, pidfd);
     rollback.add(() => killSpawned(spawned));
     if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
-    if (plan.oomScoreAdj !== undefined) writeText(`/proc/${spawned.pid}/oom_score_adj`, String(plan.oomScoreAdj));
+    if (plan.oomScoreAdj !== undefined) adjustOomScore(spawned.pid, plan.oomScoreAdj);
+    if (!plan.terminal && (task.namespaces & C.CLONE_NEWUSER) !== 0) giveStandardDescriptors(init, plan.uid);
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
     closeHeld(); // now, while the process sets itself up

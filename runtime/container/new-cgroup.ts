@@ -12,6 +12,8 @@ export class NewCgroup {
   /** What can be made while init works. */
   readonly #late: CgroupPlan | undefined;
   #cgroup: Cgroup;
+  #devicesLimited = false;
+  #limited = false;
   #memoryLimited = false;
 
   /** Makes what must be there when init is born. */
@@ -40,9 +42,20 @@ export class NewCgroup {
     this.#cgroup.attach(pid);
   }
 
-  /** Sets all limits but those of memory. */
+  /** Sets what devices may be used, as far as that takes several steps: nobody in the cgroup should see them. */
+  limitDevices(): void {
+    if (this.#devicesLimited) return;
+    this.#devicesLimited = true;
+    const writes = this.#plan.writes.filter(({ controller }) => controller === "devices");
+    if (writes.length > 0) this.#cgroup.apply({ writes });
+  }
+
+  /** Sets all other limits but those of memory. */
   limit(): void {
-    this.#cgroup.apply(limitsOf(this.#plan, (write) => write.controller !== "memory"));
+    if (this.#limited) return;
+    this.#limited = true;
+    this.limitDevices();
+    this.#cgroup.apply(limitsOf(this.#plan, ({ controller }) => controller !== "memory" && controller !== "devices"));
   }
 
   /** Sets those of memory: when init needs no more of it, so that a small limit is no obstacle. */

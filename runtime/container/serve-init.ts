@@ -1,9 +1,9 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
 import { host } from "#host";
-import { fromErrorData, RegError } from "../errors/errors.ts";
+import { at, fromErrorData, RegError } from "../errors/errors.ts";
 import { type Spawned, welcome } from "../init/enter.ts";
 import type { FromInit } from "../init/protocol.ts";
-import { close } from "../libc/file.ts";
+import { close, writeText } from "../libc/file.ts";
 import { waitFor } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
 import { runHooks } from "../oci/hooks.ts";
@@ -35,6 +35,12 @@ export function serveInit(
     switch (message.type) {
       case "error":
         throw fromErrorData(message.error);
+      case "time":
+        at("/linux/timeOffsets", () =>
+          writeText(`/proc/${container.state.pid}/timens_offsets`, plan.namespaces.timeOffsets ?? ""),
+        );
+        channel.tell({ type: "proceed" });
+        break;
       case "hooks":
         begun();
         // Before the hooks that see the container from outside, as they may change what is set.

@@ -30,6 +30,7 @@ import { makeReadonlyPaths, maskPaths } from "./steps/masked-paths.ts";
 import { applyMount, changeRoot, finishReadonlyMounts, finishRoot, openRoot } from "./steps/rootfs.ts";
 import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
 import { loadSeccomp, loadsFirst, type SeccompPoint } from "./steps/seccomp.ts";
+import { reopenNull } from "./steps/standard-descriptors.ts";
 import { writeSysctls } from "./steps/sysctl.ts";
 import type { InitTask } from "./task.ts";
 
@@ -158,6 +159,7 @@ class Init {
       openConsole(root, process, process.consoleSize, this.#birth, (master) =>
         this.#channel.send({ type: "console" }, [master]),
       );
+    else reopenNull(root, proc);
     // Hidden only now: hooks may have mounted over what is to be hidden.
     makeReadonlyPaths(root, this.#plan.readonlyPaths);
     maskPaths(root, this.#plan.maskedPaths, this.#plan.mountLabel);
@@ -211,7 +213,12 @@ class Init {
     const { create, timeOffsets } = this.#plan.namespaces;
     if ((create & C.CLONE_NEWTIME) === 0) return;
     unshare(C.CLONE_NEWTIME);
-    if (timeOffsets !== undefined)
+    if (timeOffsets !== undefined && hasNamespace(this.#plan.namespaces, "user")) {
+      // The file is root's, of the host, as long as this process is not dumpable.
+      this.#awaitAdmission();
+      this.#channel.send({ type: "time" });
+      this.#receive();
+    } else if (timeOffsets !== undefined)
       at("/linux/timeOffsets", () => withFd(openProc(), (proc) => writeProc(proc, "self/timens_offsets", timeOffsets)));
     withFd(open("/proc/self/ns/time_for_children", C.O_RDONLY), (fd) => {
       if (libc.setns(fd, C.CLONE_NEWTIME) === -1)

@@ -6,7 +6,9 @@
  *      │── network (+ namespace) ──────────▶│  only when the runtime makes it; awaited before sysfs is mounted
  *      │── proceed ────────────────────────▶│  awaited before its ids or its cgroup are needed
  *      │  limits, state.json                │  cgroup mounts
- *      │◀──────────────────────────── hooks │  only with prestart or createRuntime hooks
+ *      │◀───────────────────────────── time │  only with time offsets in a user namespace, which the runtime writes
+ *      │── proceed ────────────────────────▶│
+ *      │◀──────────────────────────── hooks │  only with prestart, createRuntime or createContainer hooks
  *      │── proceed ────────────────────────▶│
  *      │◀──────────────── console (+ pty) ──│  only with a terminal
  *      │◀─────────── seccomp (+ listener) ──│  only with SCMP_ACT_NOTIFY
@@ -32,6 +34,7 @@ export type ToInit =
 export type FromInit =
   | { readonly type: "pid"; readonly pid: number }
   | { readonly type: "born"; readonly pid: number }
+  | { readonly type: "time" }
   | { readonly type: "hooks" }
   | { readonly type: "console" }
   | { readonly type: "seccomp" }

@@ -4,7 +4,7 @@ import { EINTR } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
-import { close } from "./file.ts";
+import { close, open, withFd } from "./file.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
 import { CMSGHDR, IOVEC, MSGHDR, SOCKADDR_UN } from "./structs.ts";
@@ -16,20 +16,24 @@ export function socketPair(type: number): readonly [number, number] {
   return [fds.i32(0), fds.i32(4)];
 }
 
-/** A connection to the unix socket at `path`. Throws RegError ENAMETOOLONG beyond 107 bytes. */
+/** The longest path that fits into an address, without its NUL byte. */
+const LONGEST_BYTES = 107;
+
+/** A connection to the unix socket at `path`, which may be longer than an address. */
 export function connectUnix(path: string, type = C.SOCK_STREAM): number {
-  return unixSocket("connect", path, type);
+  if (path.startsWith("@") || host.encode(path).length <= LONGEST_BYTES) return unixSocket("connect", path, type);
+  return withFd(open(path, C.O_PATH), (fd) => unixSocket("connect", `/proc/self/fd/${fd}`, type));
 }
 
-/** A datagram socket that listens at `path`, which must not exist. Throws as connectUnix. */
+/** A datagram socket that listens at `path`, which must not exist. Throws RegError ENAMETOOLONG beyond 107 bytes. */
 export function bindDatagram(path: string): number {
   return unixSocket("bind", path, C.SOCK_DGRAM);
 }
 
 function unixSocket(call: "connect" | "bind", path: string, type: number): number {
   const name = host.encode(path);
-  if (name.length > 107)
-    throw new RegError("ENAMETOOLONG", `${call}(2) ${path}: a unix socket's path has at most 107 bytes`);
+  if (name.length > LONGEST_BYTES)
+    throw new RegError("ENAMETOOLONG", `${call}(2) ${path}: a unix socket's name has at most ${LONGEST_BYTES} bytes`);
   const address = new Struct(SOCKADDR_UN.size).setU16(SOCKADDR_UN.sun_family, C.AF_UNIX);
   address.bytes.set(name, SOCKADDR_UN.sun_path);
   // "@" stands for the NUL byte of an abstract socket's name, which has no end but its length.

@@ -92,7 +92,8 @@ export class DbusWriter {
     return this;
   }
   byte(value: number): this {
-    this.#bytes[this.#reserve(1, 1)] = value;
+    const at = this.#reserve(1, 1); // before #bytes is read: it may be replaced
+    this.#bytes[at] = value;
     return this;
   }
   uint32(value: number): this {

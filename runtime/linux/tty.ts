@@ -96,6 +96,15 @@ export function makeRaw(fd: number): () => void {
   };
 }
 
+/** Lets what is written to the terminal through as it is: without "\r" before "\n", which the terminal outside adds (as runc). */
+export function keepNewlines(fd: number): void {
+  const settings = new Struct(TERMIOS.size);
+  checked(libc.tcgetattr(fd, settings.bytes), "tcgetattr(3)", `descriptor ${fd}`);
+  const ONLCR = 0o4;
+  settings.setU32(TERMIOS.c_oflag, settings.u32(TERMIOS.c_oflag) & ~ONLCR);
+  checked(libc.tcsetattr(fd, TCSANOW, settings.bytes), "tcsetattr(3)", `descriptor ${fd}`);
+}
+
 /** True when the descriptor is a terminal. */
 export function isTerminal(fd: number): boolean {
   return libc.isatty(fd) === 1;

@@ -30,7 +30,7 @@ export function makeCgroups(plan: CgroupPlan, state: CgroupState, started = fals
       const fresh = makeDirectory(path, mountpoint, made);
       if (!fresh) existed = true;
       if (name === "" && !(started && hasNeeded(plan, path))) enableControllers(mountpoint, path);
-      else if (hasController(name, "cpuset")) inheritCpuset(fresh ? made.slice(from) : [path], fresh);
+      else if (hasController(name, "cpuset")) inheritCpuset(fresh ? made.slice(from) : [path], fresh, mountpoint);
     }
     if (existed && !started) refuseInUse(state);
     if (plan.early.length > 0) applyWrites(state, plan.early);
@@ -69,16 +69,26 @@ function notMade(path: string, errno: number): SyscallError {
 
 /**
  * A v1 cpuset begins empty and can not be joined until it has CPUs and memory nodes: each takes its parent's.
- * `directories` were made just now, each below the one before, unless `fresh` is false: such a one may have its own.
+ * `directories` were made just now, each below the one before, unless `fresh` is false: such a one may have its own. One above that
+ * is empty too, as mkdir(1) leaves it, gets the same.
  */
-function inheritCpuset(directories: readonly string[], fresh: boolean): void {
+function inheritCpuset(directories: readonly string[], fresh: boolean, mountpoint: string): void {
   const [first = ""] = directories;
   const parent = first.slice(0, first.lastIndexOf("/"));
   for (const file of ["cpuset.cpus", "cpuset.mems"]) {
     if (!fresh && readControl(`${first}/${file}`) !== "") continue;
-    const value = readControl(`${parent}/${file}`);
+    const value = cpusetOf(parent, file, mountpoint);
     if (value) for (const directory of directories) writeControl(`${directory}/${file}`, value, { field: FIELD });
   }
+}
+
+/** What the file says, after it was filled from above where it is empty; undefined beyond the hierarchy's root. */
+function cpusetOf(directory: string, file: string, mountpoint: string): string | undefined {
+  const own = readControl(`${directory}/${file}`);
+  if (own !== "" || directory.length <= mountpoint.length) return own;
+  const value = cpusetOf(directory.slice(0, directory.lastIndexOf("/")), file, mountpoint);
+  if (value) writeControl(`${directory}/${file}`, value, { field: FIELD });
+  return value;
 }
 
 /** True when the cgroup has every controller that the plan writes to: systemd enables those it was asked for. */
