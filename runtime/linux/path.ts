@@ -49,34 +49,44 @@ export function directoryInRoot(
 ): { readonly fd: number; readonly made: boolean } {
   const found = openInRootIfExists(root, path);
   if (found !== undefined) return { fd: found, made: false };
-  return { fd: makeInRoot(root, path, (directory, name) => libc.mkdirat(directory, name, mode)), made: true };
+  return { fd: makeInRoot(root, path, directoryMaker(mode)), made: true };
 }
 
 /** A file inside the root, O_PATH; an empty one (and its directories) is made where it is missing, as directoryInRoot does. */
 export function fileInRoot(root: number, path: string): number {
-  return openInRootIfExists(root, path) ?? makeInRoot(root, path, makeFile);
+  return openInRootIfExists(root, path) ?? makeInRoot(root, path, FILE_MAKER);
 }
 
-function makeFile(directory: number, name: string): number {
-  const fd = libc.openat(directory, name, C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW | C.O_CLOEXEC, 0o644);
-  if (fd !== -1) close(fd);
-  return fd;
+/** Makes the last component of a path; `make` gives -1 and errno on failure. */
+interface Maker {
+  readonly syscall: string;
+  readonly make: (directory: number, name: string) => number;
 }
 
-/** Makes the last component of a path: -1 and errno on failure. */
-type Make = (directory: number, name: string) => number;
+function directoryMaker(mode: number): Maker {
+  return { syscall: "mkdirat(2)", make: (directory, name) => libc.mkdirat(directory, name, mode) };
+}
 
-function makeInRoot(root: number, path: string, make: Make): number {
+const FILE_MAKER: Maker = {
+  syscall: "openat(2)",
+  make: (directory, name) => {
+    const fd = libc.openat(directory, name, C.O_CREAT | C.O_EXCL | C.O_NOFOLLOW | C.O_CLOEXEC, 0o644);
+    if (fd !== -1) close(fd);
+    return fd;
+  },
+};
+
+function makeInRoot(root: number, path: string, maker: Maker): number {
   const [parent, name] = splitPath(path);
   const directory = openInRootIfExists(root, parent === "" ? "/" : parent);
   if (directory === undefined || name === "..") {
     if (directory !== undefined) close(directory);
-    return walkInRoot(root, path, make);
+    return walkInRoot(root, path, maker);
   }
   return withFd(directory, () => {
-    if (make(directory, name) !== -1) return openMade(directory, name, path);
-    if (host.errno() !== EEXIST) throw new SyscallError("create", path, host.errno());
-    return walkInRoot(root, path, make); // a symlink
+    if (maker.make(directory, name) !== -1) return openMade(directory, name, path);
+    if (host.errno() !== EEXIST) throw new SyscallError(maker.syscall, path, host.errno());
+    return walkInRoot(root, path, maker); // a symlink
   });
 }
 
@@ -91,7 +101,7 @@ function componentsOf(path: string): string[] {
  * Goes along a path of which not all is there, as the kernel would, and makes what is missing. ".." behind what is missing takes that
  * back, as for the other runtimes.
  */
-function walkInRoot(root: number, path: string, make: Make): number {
+function walkInRoot(root: number, path: string, maker: Maker): number {
   const rest = componentsOf(path).reverse();
   /** Where `current` is, without symlinks. */
   let names: string[] = [];
@@ -108,7 +118,7 @@ function walkInRoot(root: number, path: string, make: Make): number {
         enter(openat2(root, names.join("/") || ".", C.O_PATH, C.RESOLVE_IN_ROOT | C.RESOLVE_NO_SYMLINKS));
         continue;
       }
-      const next = openOrMake(current, name, path, rest.length > 0 ? makeDirectory : make);
+      const next = openOrMake(current, name, path, rest.length > 0 ? directoryMaker(0o755) : maker);
       if (stat("", next).type !== C.S_IFLNK) {
         names.push(name);
         enter(next);
@@ -130,17 +140,13 @@ function walkInRoot(root: number, path: string, make: Make): number {
   }
 }
 
-function makeDirectory(directory: number, name: string): number {
-  return libc.mkdirat(directory, name, 0o755);
-}
-
 /** What has this name in the directory, a symlink itself. */
-function openOrMake(directory: number, name: string, path: string, make: Make): number {
+function openOrMake(directory: number, name: string, path: string, maker: Maker): number {
   const resolve = C.RESOLVE_BENEATH | C.RESOLVE_NO_MAGICLINKS;
   const found = tryOpenat2(directory, name, C.O_PATH | C.O_NOFOLLOW, resolve);
   if (found !== -1) return found;
   if (host.errno() !== ENOENT) throw new SyscallError("openat2(2)", path, host.errno());
-  if (make(directory, name) === -1) throw new SyscallError("create", path, host.errno());
+  if (maker.make(directory, name) === -1) throw new SyscallError(maker.syscall, path, host.errno());
   return openMade(directory, name, path);
 }
 
