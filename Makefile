@@ -22,7 +22,7 @@ help: ## explain the targets
 setup: ## install what is missing: Debian packages (as root) and node_modules
 	@sh .ci/setup
 
-build: build/reg ## build the static binary build/reg, and dist/ for Node
+build: build/reg build/containerd-shim-reg-v2 ## build the static binary build/reg, also containerd's shim, and dist/ for Node
 
 schemas: build/.schemas ## make validators and types from oci-schemas/
 
@@ -108,6 +108,9 @@ build/seccomp/stamp: native-shim/fetch-seccomp.sh native-shim/fetch-debs.sh
 
 build/reg: dist/.built build/engine/stamp build/seccomp/stamp $(SHIM)
 	sh native-shim/build.sh
+
+build/containerd-shim-reg-v2: build/reg
+	ln -sf reg $@
 
 vpath %.c $(sort $(dir $(TOOL_SOURCES)))
 build/tools/%: %.c

@@ -155,11 +155,22 @@ static JSValue js_decode(JSContext *ctx, JSValueConst self, int argc, JSValueCon
     return bytes == NULL ? JS_EXCEPTION : JS_NewStringLen(ctx, (const char *)bytes, length);
 }
 
+/* Runs what promises wait for: for a program that waits for events itself. */
+static JSValue js_run_jobs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc, (void)argv;
+    JSContext *job_context;
+    for (int result; (result = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context)) != 0;)
+        if (result < 0)
+            JS_FreeValue(job_context, JS_GetException(job_context)); /* the promise has it */
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("errno", 0, js_errno),
     JS_CFUNC_DEF("address", 1, js_address),
     JS_CFUNC_DEF("encode", 1, js_encode),
     JS_CFUNC_DEF("decode", 1, js_decode),
+    JS_CFUNC_DEF("runJobs", 0, js_run_jobs),
 #if defined(__x86_64__)
     JS_PROP_STRING_DEF("arch", "x64", JS_PROP_ENUMERABLE),
 #elif defined(__aarch64__)
@@ -198,6 +209,7 @@ void ffi_install(JSContext *ctx, int snapshot) {
 void ffi_set_arguments(JSContext *ctx, int argc, char **argv, char **environment, const int *held, int count) {
     JSValue global = JS_GetGlobalObject(ctx);
     JSValue reg = JS_GetPropertyStr(ctx, global, "reg");
+    JS_SetPropertyStr(ctx, reg, "program", JS_NewString(ctx, argc > 0 ? argv[0] : ""));
     JS_SetPropertyStr(ctx, reg, "args", strings(ctx, argc > 0 ? argv + 1 : argv));
     JS_SetPropertyStr(ctx, reg, "environ", strings(ctx, environment));
     JSValue numbers = JS_NewArray(ctx);

@@ -9,6 +9,9 @@ import { RegError, toErrorData, UsageError } from "./errors/errors.ts";
 import { libc } from "./libc/libc.ts";
 import { InvalidDocument } from "./oci/validate.ts";
 
+/** What containerd looks for as the runtime io.containerd.reg.v2. */
+const SHIM_NAME = "containerd-shim-reg-v2";
+
 let log = new Log({ format: "text", level: "warning" });
 /** The command that runs, once it is known. */
 let command: Command | undefined;
@@ -44,7 +47,17 @@ async function report(error: unknown): Promise<void> {
   log.error(formatError(error instanceof RegError ? error : toErrorData(error)));
 }
 
+/** One binary, two programs: by its other name it is containerd's shim. */
+async function shimProgram(): Promise<void> {
+  await (await import("./shim/main.ts")).shim({
+    explain: async (error) =>
+      error instanceof InvalidDocument ? (await import("./oci/explain.ts")).explain(error) : error,
+    about: async () => (await import("./cli/version.ts")).about(),
+  });
+}
+
 async function program(): Promise<void> {
+  if (host.program.endsWith(SHIM_NAME)) return shimProgram();
   let status = 0;
   try {
     status = await main(host.args);
@@ -56,4 +69,4 @@ async function program(): Promise<void> {
   libc._exit(status);
 }
 
-await host.start(program, PRELOADED);
+await host.start(program, [...PRELOADED, () => import("./shim/main.ts")]);

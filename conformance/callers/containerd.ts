@@ -1,8 +1,8 @@
 /** containerd with its shim for runc and with ctr, as Kubernetes and Docker use it. */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { TOP } from "../paths.ts";
-import { mounting, program, root } from "../testing.ts";
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { SHIM, TOP } from "../paths.ts";
+import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
 
 /** A daemon of its own, which `serve` starts in the background. */
@@ -53,8 +53,7 @@ traces() {
     find /run/containerd/runc/$mark /run/containerd-state/io.containerd.runtime.v2.task /tmp/runc-process* 2>/dev/null | wc -l
     find /sys/fs/cgroup -path "*/$mark/*" -type d | wc -l
 }
-${SETTLE}given="--runc-binary $runtime --runtime io.containerd.runc.v2"
-# run FLAGS... -- COMMAND...: FLAGS of ctr run.
+${SETTLE}# run FLAGS... -- COMMAND...: FLAGS of ctr run.
 run() { flags=; while [ "$1" != -- ]; do flags="$flags $1"; shift; done; shift; ctr run $given $flags $image $c "$@"; }
 sleeping() { run -d "$@" -- sleep 1000; }
 gone() { ctr tasks kill -s KILL $c; until_true sh -c "ctr tasks ls | grep -q '$c .*STOPPED'"; ctr tasks rm $c >/dev/null; ctr containers rm $c; }
@@ -126,6 +125,13 @@ cd /sys/fs/cgroup; cat memory/$mark/$c/memory.limit_in_bytes pids/$mark/$c/pids.
   { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark/*\" -type d 2>/dev/null | wc -l", output: "0" },
 ];
 
+/** The runtime as runc's shim calls it. */
+const BY_RUNC_SHIM = `given="--runc-binary $runtime --runtime io.containerd.runc.v2"
+`;
+/** reg as the shim that it brings along, found in containerd's PATH. */
+const BY_OWN_SHIM = `PATH=${dirname(SHIM)}:$PATH given="--runtime io.containerd.reg.v2"
+`;
+
 export const containerd: Caller = {
   name: "containerd",
   needs: [
@@ -138,7 +144,16 @@ export const containerd: Caller = {
     program("script"),
   ],
   version: ["containerd", "--version"],
-  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}`,
+  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}${BY_RUNC_SHIM}`,
   start: "serve && ctr images import --no-unpack $archive >/dev/null && ctr run $given --rm $image first true",
   cases: CASES,
+};
+
+/** The same list with reg's own shim; the peers have none, and are called as before. */
+export const containerdShim: Caller = {
+  ...containerd,
+  name: "containerd-shim",
+  needs: [...containerd.needs, need(SHIM, existsSync(SHIM))],
+  configure: (place) =>
+    `${configureContainerd(place)}${FUNCTIONS}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,
 };

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { TOP } from "../paths.ts";
 import { buildah } from "./buildah.ts";
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
-import { containerd } from "./containerd.ts";
+import { containerd, containerdShim } from "./containerd.ts";
 import { docker } from "./docker.ts";
 import { podman } from "./podman.ts";
 import {
@@ -31,7 +31,7 @@ import { runtimeTools } from "./runtime-tools.ts";
 import type { Outcome, Session } from "./session.ts";
 import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
 
-const CALLERS: readonly Caller[] = [podman, buildah, containerd, docker, runtimeTools];
+const CALLERS: readonly Caller[] = [podman, buildah, containerd, containerdShim, docker, runtimeTools];
 const CASE_TIMEOUT_MS = 60_000;
 const SLOW_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 60_000;

@@ -4,6 +4,7 @@
  * its fields empty for others; Podman shows the text.
  */
 import { host } from "#host";
+import type { FeaturesOptions } from "../oci/features.ts";
 import { print } from "./output.ts";
 
 export const VERSION = "0.1.0";
@@ -23,6 +24,16 @@ export const ENGINE =
 
 /** The version of libseccomp in this program; undefined on Node, where the native binary compiles filters. */
 export const LIBSECCOMP = typeof REG_LIBSECCOMP === "undefined" ? undefined : REG_LIBSECCOMP;
+
+/** What `features` says about this program. */
+export function about(): FeaturesOptions {
+  return {
+    version: VERSION,
+    specVersion: SPEC_VERSION,
+    ...(COMMIT === undefined ? {} : { commit: COMMIT }),
+    ...(LIBSECCOMP === undefined ? {} : { libseccomp: LIBSECCOMP }),
+  };
+}
 
 export function versionText(): string {
   const commit = COMMIT === undefined ? "" : `commit: ${COMMIT}\n`;

@@ -46,17 +46,38 @@ export interface ExecOptions {
   readonly warn?: (message: string) => void;
 }
 
+/** A process that is set up in a container and waits to be started. */
+export interface PreparedExec {
+  readonly pid: number;
+  /** Master of its terminal, when no console socket took it. */
+  readonly terminal?: number;
+  /** Lets it run its program. Throws what kept it from that, after taking everything back. */
+  readonly start: () => void;
+}
+
 /** Runs a process in a container. Returns how it ended; undefined when detached. */
 export function exec(options: ExecOptions): ExitStatus | undefined {
   const container = Container.open(options.root, options.id);
   try {
-    return execIn(container, options);
+    let foreground: Foreground | undefined;
+    const prepared = prepareExec(container, options, () => {
+      // Signals that come while the process is made wait until there is somebody to forward them to.
+      foreground = options.detach ? undefined : new Foreground();
+      return foreground;
+    });
+    prepared.start();
+    return foreground?.wait(prepared.pid, prepared.terminal);
   } finally {
     container.directory.close();
   }
 }
 
-function execIn(container: Container, options: ExecOptions): ExitStatus | undefined {
+/** Sets a process up in a container that runs. `watch` is called when all is checked; what it gives can end the waiting. */
+export function prepareExec(
+  container: Container,
+  options: ExecOptions,
+  watch: () => Interrupt | undefined = () => undefined,
+): PreparedExec {
   const init = container.state.pid;
   const pidfd = init === undefined ? undefined : openPidfd(init);
   if (init === undefined || pidfd === undefined) throw execStopped();
@@ -69,7 +90,7 @@ function execIn(container: Container, options: ExecOptions): ExitStatus | undefi
     const { consoleSocket, detach } = options;
     if (plan.terminal && detach && consoleSocket === undefined) throw ttyWithoutSocket();
     if (consoleSocket !== undefined && !(plan.terminal && detach)) throw socketWithoutTty();
-    return run(container, init, pidfd, config, plan, options);
+    return prepare(container, init, pidfd, config, plan, options, watch);
   });
 }
 
@@ -120,19 +141,19 @@ function namespacesOf(config: Config, init: number): number {
   return flags;
 }
 
-function run(
+function prepare(
   container: Container,
   init: number,
   pidfd: number,
   config: Config,
   plan: ProcessPlan,
   options: ExecOptions,
-): ExitStatus | undefined {
+  watch: () => Interrupt | undefined,
+): PreparedExec {
   const { id, noNewKeyring } = container.state;
   const rollback = new Rollback();
   const consoleSocket = connectIfGiven(options.consoleSocket, rollback);
-  // Signals that come while the process is made wait until there is somebody to forward them to.
-  const foreground = options.detach ? undefined : new Foreground();
+  const interrupt = watch();
   try {
     const cgroup = options.cgroup === undefined ? container.cgroup : subCgroup(container.cgroup, options.cgroup);
     const seccomp = planSeccomp(config);
@@ -157,12 +178,12 @@ function run(
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
     closeHeld(); // now, while the process sets itself up
-    const terminal = serve(spawned, consoleSocket, handOver, foreground);
+    const terminal = serve(spawned, consoleSocket, handOver, interrupt);
     if (terminal !== undefined) rollback.add(() => close(terminal));
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
     if (options.pidFile !== undefined) writePidFile(options.pidFile, spawned.pid);
-    startNow(spawned, foreground);
-    return foreground?.wait(spawned.pid, terminal);
+    const start = () => startNow(spawned, interrupt, rollback);
+    return { pid: spawned.pid, start, ...(terminal === undefined ? {} : { terminal }) };
   } catch (error) {
     rollback.run();
     throw error;
@@ -201,11 +222,16 @@ function serve(
   }
 }
 
-function startNow({ channel }: Spawned, interrupt: Interrupt | undefined): void {
-  channel.send({ type: "start" });
-  const answer = receive(channel, interrupt); // the channel closes on exec
-  channel.close();
-  if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
+function startNow({ channel }: Spawned, interrupt: Interrupt | undefined, rollback: Rollback): void {
+  try {
+    channel.send({ type: "start" });
+    const answer = receive(channel, interrupt); // the channel closes on exec
+    if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
+    channel.close();
+  } catch (error) {
+    rollback.run();
+    throw error;
+  }
 }
 
 /** The cgroup of --cgroup. Controllers are looked for among those of each hierarchy. */

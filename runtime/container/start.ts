@@ -11,6 +11,7 @@ import { runHooksToTheEnd } from "../oci/hooks.ts";
 import { Container } from "./container.ts";
 import { killContainer } from "./kill.ts";
 import { NotifyRelay } from "./notify.ts";
+import type { StateDirectory } from "./store.ts";
 
 export interface StartOptions {
   readonly root: string;
@@ -66,32 +67,59 @@ export function poststart(container: Container): void {
 /** What init waits for. */
 const GO = "0";
 
-/**
- * Lets init go on, which waits at the exec fifo. Its end closes with its execve(2), or when it ends; what it has written until then is why it
- * could not start the program.
- */
-function openGate({ directory, state }: Container): void {
-  const pidfd = openPidfd(state.pid ?? 0);
-  const gate = directory.openExecFifo();
-  if (pidfd === undefined || gate === undefined) throw startStopped();
-  try {
-    const answer = withFd(gate, () => {
-      // With a reader of our own, an init that ends just now is no SIGPIPE.
-      withFd(open(fdPath(gate), C.O_RDONLY | C.O_NONBLOCK), () => writeAll(gate, host.encode(GO)));
-      directory.removeExecFifo();
-      directory.unlock(); // started: others need not wait for the hooks that init runs now
-      poll([
-        [gate, 0], // POLLERR: nobody reads any more
-        [pidfd, C.POLLIN],
-      ]);
-      return open(fdPath(gate), C.O_RDONLY | C.O_NONBLOCK);
-    });
-    const said = host.decode(withFd(answer, () => readAll(answer, "the exec fifo")));
-    if (said === GO) throw startStopped(); // init had ended
-    if (said === "") return;
+/** Lets init go on, and waits until it has started its program. */
+function openGate(container: Container): void {
+  const pidfd = openPidfd(container.state.pid ?? 0);
+  if (pidfd === undefined) throw startStopped();
+  withFd(pidfd, () => {
+    const gate = new Gate(container);
+    gate.open();
+    poll([
+      [gate.fd, 0], // POLLERR: nobody reads any more
+      [pidfd, C.POLLIN],
+    ]);
+    const failure = gate.close();
+    if (failure === undefined) return;
     poll([[pidfd, C.POLLIN]], END_MS); // it is about to end, and the caller about to delete the container
-    throw fromErrorData(JSON.parse(said) as ErrorData);
-  } finally {
-    close(pidfd);
+    throw failure;
+  });
+}
+
+/**
+ * The exec fifo, at which init waits. Its end closes with its execve(2), or when it ends; what it has written until then is why
+ * it could not start the program.
+ */
+export class Gate {
+  /** It has an error (POLLERR) when nobody reads any more: then it is to be closed. */
+  readonly fd: number;
+  readonly #directory: StateDirectory;
+
+  /** Throws "cannot start a container that has stopped" without a fifo. */
+  constructor({ directory }: Container) {
+    const fd = directory.openExecFifo();
+    if (fd === undefined) throw startStopped();
+    this.fd = fd;
+    this.#directory = directory;
+  }
+
+  /** Lets init go on. */
+  open(): void {
+    // With a reader of our own, an init that ends just now is no SIGPIPE.
+    withFd(this.#reader(), () => writeAll(this.fd, host.encode(GO)));
+    this.#directory.removeExecFifo();
+    this.#directory.unlock(); // started: others need not wait for the hooks that init runs now
+  }
+
+  #reader(): number {
+    return open(fdPath(this.fd), C.O_RDONLY | C.O_NONBLOCK);
+  }
+
+  /** Returns what kept init from running its program, if anything did. */
+  close(): RegError | undefined {
+    const answer = this.#reader();
+    close(this.fd);
+    const said = host.decode(withFd(answer, () => readAll(answer, "the exec fifo")));
+    if (said === "") return undefined;
+    return said === GO ? startStopped() : fromErrorData(JSON.parse(said) as ErrorData);
   }
 }

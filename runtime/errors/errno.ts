@@ -177,3 +177,5 @@ export const EDQUOT = 122;
 export const EOPNOTSUPP = 95;
 export const ECONNRESET = 104;
 export const ETIMEDOUT = 110;
+export const EADDRINUSE = 98;
+export const ECONNREFUSED = 111;

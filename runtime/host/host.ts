@@ -33,6 +33,8 @@ export interface Host {
   readonly arch: "x64" | "arm64";
   /** The native binary, which the Node host starts as init. */
   readonly initBinary?: string;
+  /** The name that the program was started by: argv[0]. */
+  readonly program: string;
   /** Command-line arguments after the program's name. */
   readonly args: readonly string[];
   /** The environment, as `NAME=value`. */
@@ -49,6 +51,8 @@ export interface Host {
    * binary's snapshot, it loads `modules` first, so that no command has to.
    */
   start(program: () => Promise<void>, modules: readonly (() => Promise<unknown>)[]): Promise<void>;
+  /** Runs what promises wait for, for a program that waits for events itself. Native host only; Node's own loop does that. */
+  runJobs(): void;
   /** errno of the last call that returned -1, saved at once after it. */
   errno(): number;
   /** The address of a buffer's first byte. Keep the buffer referenced as long as the address is in use. */

@@ -53,6 +53,7 @@ export const host: Host = {
   kind: "node",
   arch: process.arch === "arm64" ? "arm64" : "x64",
   initBinary: process.env.REG_NATIVE ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
+  program: process.argv[1] ?? "",
   args: process.argv.slice(2),
   environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
   held: [],
@@ -71,6 +72,9 @@ export const host: Host = {
     return calls as CallsOf<T>;
   },
   start: (program) => program(),
+  runJobs() {
+    throw new Error("Node runs its jobs itself");
+  },
   errno: () => savedErrno,
   address: (memory) => ref.address(Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)),
   encode: (text) => new Uint8Array(Buffer.from(text, "utf8")),

@@ -2,7 +2,10 @@
 import type { Host } from "./host.ts";
 
 /** The shim's object on the global object. */
-declare const reg: Pick<Host, "arch" | "args" | "environ" | "held" | "errno" | "address" | "encode" | "decode"> & {
+declare const reg: Pick<
+  Host,
+  "arch" | "program" | "args" | "environ" | "held" | "runJobs" | "errno" | "address" | "encode" | "decode"
+> & {
   readonly libc: never;
   /** Whether the snapshot is being made. */
   readonly snapshot: boolean;
@@ -14,6 +17,9 @@ export const host: Host = {
   kind: "native",
   arch: reg.arch,
   // Read anew: this object is in the snapshot, the arguments are the process's.
+  get program() {
+    return reg.program;
+  },
   get args() {
     return reg.args;
   },
@@ -29,6 +35,7 @@ export const host: Host = {
     reg.entry = program;
     if (reg.snapshot) await Promise.all(modules.map((load) => load()));
   },
+  runJobs: reg.runJobs,
   errno: reg.errno,
   address: reg.address,
   encode: reg.encode,

@@ -68,16 +68,16 @@ export function moveMount(from: number, to: number, subject: string): void {
 
 /**
  * A new filesystem of `type`, mounted nowhere yet: fsopen, fsconfig, fsmount. An option whose value is empty is a flag;
- * `attributes` is the MOUNT_ATTR_* set.
+ * options come as pairs where one is given more than once. `attributes` is the MOUNT_ATTR_* set.
  */
 export function detachedFilesystem(
   type: string,
-  options: Readonly<Record<string, string>>,
+  options: Readonly<Record<string, string>> | readonly (readonly [string, string])[],
   attributes: number,
 ): number {
   const context = checked(libc.syscall(C.SYS_fsopen, cString(type), C.FSOPEN_CLOEXEC, 0, 0, 0), "fsopen(2)", type);
   try {
-    for (const [key, value] of Object.entries(options))
+    for (const [key, value] of Array.isArray(options) ? options : Object.entries(options))
       checked(
         value === ""
           ? libc.syscall(C.SYS_fsconfig, context, C.FSCONFIG_SET_FLAG, cString(key), null, 0)

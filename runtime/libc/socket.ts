@@ -25,6 +25,11 @@ export function connectUnix(path: string, type = C.SOCK_STREAM): number {
   return withFd(open(path, C.O_PATH), (fd) => unixSocket("connect", `/proc/self/fd/${fd}`, type));
 }
 
+/** A stream socket bound to `path`, which must not exist. Throws RegError ENAMETOOLONG beyond 107 bytes. */
+export function bindStream(path: string): number {
+  return unixSocket("bind", path, C.SOCK_STREAM);
+}
+
 /** A datagram socket that listens at `path`, which must not exist. Throws RegError ENAMETOOLONG beyond 107 bytes. */
 export function bindDatagram(path: string): number {
   return unixSocket("bind", path, C.SOCK_DGRAM);
@@ -83,13 +88,13 @@ export interface Received {
   readonly descriptors: readonly number[];
 }
 
-/** Receives one message of at most `limitBytes`; undefined when the other side has closed. */
-export function receiveMessage(fd: number, limitBytes: number): Received | undefined {
+/** Receives one message of at most `limitBytes`; undefined when the other side has closed. `flags` such as MSG_DONTWAIT. */
+export function receiveMessage(fd: number, limitBytes: number, flags = 0): Received | undefined {
   const control = new Struct(CMSGHDR.size + 16);
   const parts = message(new Uint8Array(limitBytes), control.bytes);
   let length = -1;
   do {
-    length = libc.recvmsg(fd, parts.header.bytes, C.MSG_CMSG_CLOEXEC);
+    length = libc.recvmsg(fd, parts.header.bytes, C.MSG_CMSG_CLOEXEC | flags);
   } while (length === -1 && host.errno() === EINTR);
   checked(length, "recvmsg(2)", `descriptor ${fd}`);
   if (length === 0) return undefined;

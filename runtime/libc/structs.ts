@@ -1,7 +1,8 @@
 /**
- * Layouts of the C structs that reg reads and writes: size and offsets in bytes, under the names of the headers. They are
- * the same on x86-64 and arm64; structs.test.ts holds each against the C compiler.
+ * Layouts of the C structs that reg reads and writes: size and offsets in bytes, under the names of the headers. All but
+ * one are the same on x86-64 and arm64; structs.test.ts holds each against the C compiler.
  */
+import { host } from "#host";
 
 /** struct clone_args, clone3(2) */
 export const CLONE_ARGS = { size: 88, flags: 0, exit_signal: 32, cgroup: 80 } as const;
@@ -41,6 +42,11 @@ export const CMSGHDR = { size: 16, cmsg_len: 0, cmsg_level: 8, cmsg_type: 12 } a
 export const SOCKADDR_UN = { size: 110, sun_family: 0, sun_path: 2 } as const;
 /** struct pollfd, poll(2) */
 export const POLLFD = { size: 8, fd: 0, events: 4, revents: 6 } as const;
+/** struct epoll_event, epoll_ctl(2): packed on x86-64 alone */
+export const EPOLL_EVENT =
+  host.arch === "x64" ? ({ size: 12, events: 0, data: 4 } as const) : ({ size: 16, events: 0, data: 8 } as const);
+/** struct ucred, SO_PEERCRED of unix(7) */
+export const UCRED = { size: 12, pid: 0, uid: 4, gid: 8 } as const;
 /** struct signalfd_siginfo, signalfd(2) */
 export const SIGNALFD_SIGINFO = { size: 128, ssi_signo: 0 } as const;
 /** siginfo_t, waitid(2) */

@@ -1,7 +1,7 @@
 import { features } from "../../oci/features.ts";
 import { defineCommand } from "../command.ts";
 import { print } from "../output.ts";
-import { COMMIT, LIBSECCOMP, SPEC_VERSION, VERSION } from "../version.ts";
+import { about } from "../version.ts";
 
 export const command = defineCommand({
   name: "features",
@@ -9,12 +9,6 @@ export const command = defineCommand({
   positionals: [],
   options: {},
   run: () => {
-    const about = {
-      version: VERSION,
-      specVersion: SPEC_VERSION,
-      ...(COMMIT === undefined ? {} : { commit: COMMIT }),
-      ...(LIBSECCOMP === undefined ? {} : { libseccomp: LIBSECCOMP }),
-    };
-    print(`${JSON.stringify(features(about), null, 2)}\n`);
+    print(`${JSON.stringify(features(about()), null, 2)}\n`);
   },
 });

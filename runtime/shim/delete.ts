@@ -1,0 +1,69 @@
+/**
+ * `delete`: takes away what a shim left that is not there any more; after a usual end, that is nothing. It must work with
+ * anything missing, and twice. Source: containerd core/runtime/v2/README.md.
+ */
+
+import { host } from "#host";
+import { deleteContainer } from "../container/delete.ts";
+import { RegError } from "../errors/errors.ts";
+import * as C from "../libc/constants.ts";
+import { open, readDirectory, readLink, readTextIfExists, unlink, withFd, writeAll } from "../libc/file.ts";
+import { encode } from "../linux/protobuf.ts";
+import type { Arguments } from "./arguments.ts";
+import { now } from "./clock.ts";
+import { unmountRoot } from "./mounts.ts";
+import { DELETED } from "./proto/task.ts";
+import { type BundleRecord, readRecord } from "./record.ts";
+import { SIGKILL } from "./signals.ts";
+import { isServed } from "./start.ts";
+import { stateRoot } from "./state-root.ts";
+import { describe } from "./ttrpc/status.ts";
+
+/** Returns an encoded DeleteResponse. What can not be taken away is said on standard error, and is no failure. */
+export function deleteLeftovers(args: Arguments): Uint8Array {
+  const bundle = args.bundle === "" ? readLink("/proc/self/cwd") : args.bundle;
+  const record = readRecord(bundle);
+  for (const { id, path } of membersOf(bundle, args.id)) clean(path, id, readRecord(path), args.namespace);
+  clean(bundle, args.id, record, args.namespace);
+  const { pid = 0, exit } = record ?? {};
+  return encode(
+    DELETED,
+    exit === undefined
+      ? { pid, exitStatus: 128 + SIGKILL, exitedAt: now() }
+      : { pid, exitStatus: exit.status, exitedAt: exit.at },
+  );
+}
+
+/** The other containers of a pod, whose bundles lie beside the sandbox's: containerd calls for the sandbox alone. */
+function membersOf(bundle: string, sandbox: string): { readonly id: string; readonly path: string }[] {
+  const parent = bundle.slice(0, bundle.lastIndexOf("/"));
+  return (
+    attempt(() =>
+      withFd(open(parent, C.O_RDONLY | C.O_DIRECTORY), readDirectory)
+        .map(({ name }) => ({ id: name, path: `${parent}/${name}` }))
+        .filter(({ id, path }) => id !== sandbox && readTextIfExists(`${path}/sandbox`)?.trim() === sandbox),
+    ) ?? []
+  );
+}
+
+function clean(bundle: string, id: string, record: Partial<BundleRecord> | undefined, namespace: string): void {
+  const root = record?.root ?? stateRoot({ root: "" }, namespace);
+  attempt(() => deleteContainer({ root, id, force: true, warn }));
+  attempt(() => unmountRoot(`${bundle}/rootfs`));
+  const { socket } = record ?? {};
+  if (socket !== undefined) attempt(() => isServed(socket) || unlink(socket));
+}
+
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof RegError)) throw error;
+    warn(describe(error));
+    return undefined;
+  }
+}
+
+function warn(text: string): void {
+  writeAll(2, host.encode(`${text}\n`), "standard error");
+}

@@ -1,0 +1,102 @@
+/** The shim's one loop: descriptors that are ready, and times that have come. Nothing that it calls may wait. */
+import { host } from "#host";
+import { Epoll } from "../libc/epoll.ts";
+import { nowMs } from "../linux/cgroup/wait.ts";
+
+/** A watched descriptor. Stop watching before it is closed. */
+export interface Watch {
+  /** Changes the EPOLL* set that is waited for. */
+  change(events: number): void;
+  stop(): void;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+interface Entry {
+  readonly fd: number;
+  events: number;
+  readonly ready: (events: number) => void;
+}
+
+interface Due {
+  readonly atMs: number;
+  readonly action: () => void;
+}
+
+export class Loop {
+  readonly #epoll = new Epoll();
+  /** By tokens that are not used again, so that an event of a descriptor that was closed meets nobody. */
+  readonly #entries = new Map<number, Entry>();
+  #token = 0;
+  #timers: Due[] = [];
+  readonly #report: (error: unknown) => void;
+
+  /** `report` hears of what goes wrong in a callback; the loop goes on. */
+  constructor(report: (error: unknown) => void) {
+    this.#report = report;
+  }
+
+  /** Calls `ready` whenever one of `events` has happened to the descriptor (level-triggered; errors and hang-up always). */
+  watch(fd: number, events: number, ready: (events: number) => void): Watch {
+    this.#token = (this.#token + 1) >>> 0;
+    const token = this.#token;
+    const entry: Entry = { fd, events, ready };
+    this.#epoll.add(fd, events, token);
+    this.#entries.set(token, entry);
+    return {
+      change: (changed) => {
+        if (changed === entry.events || !this.#entries.has(token)) return;
+        entry.events = changed;
+        this.#epoll.change(fd, changed, token);
+      },
+      stop: () => {
+        if (this.#entries.delete(token)) this.#epoll.remove(fd);
+      },
+    };
+  }
+
+  /** Calls `action` once, after so long. */
+  after(delayMs: number, action: () => void): Timer {
+    const due: Due = { atMs: nowMs() + delayMs, action };
+    const index = this.#timers.findIndex(({ atMs }) => atMs > due.atMs);
+    this.#timers.splice(index < 0 ? this.#timers.length : index, 0, due);
+    return {
+      cancel: () => {
+        this.#timers = this.#timers.filter((each) => each !== due);
+      },
+    };
+  }
+
+  /** For `await`. */
+  sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.after(delayMs, resolve));
+  }
+
+  /** Waits and calls, for ever: who wants to end ends the process. */
+  run(): never {
+    for (;;) {
+      host.runJobs();
+      const [next] = this.#timers;
+      const timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
+      this.#epoll.wait(timeoutMs, (token, events) => {
+        const entry = this.#entries.get(token);
+        if (entry !== undefined) this.#call(() => entry.ready(events));
+      });
+      for (const nowIs = nowMs(); this.#timers[0] !== undefined && this.#timers[0].atMs <= nowIs; ) {
+        const due = this.#timers.shift();
+        if (due !== undefined) this.#call(due.action);
+      }
+    }
+  }
+
+  #call(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#report(error);
+    }
+    host.runJobs();
+  }
+}

@@ -1,0 +1,86 @@
+/** The pod: the containers that one shim keeps, and what they share. */
+
+import type { Children } from "./children.ts";
+import type { Publisher } from "./events.ts";
+import { log } from "./log.ts";
+import type { Loop } from "./loop.ts";
+import type { Task } from "./task/task.ts";
+import { notFound } from "./ttrpc/status.ts";
+import type { Workers } from "./worker.ts";
+
+export interface PodOptions {
+  readonly id: string;
+  readonly namespace: string;
+  /** The shim's socket. */
+  readonly socket: string;
+  readonly loop: Loop;
+  readonly children: Children;
+  readonly workers: Workers;
+  readonly publisher: Publisher;
+  /** Ends the shim, after what it has to say has been said. */
+  readonly end: () => void;
+}
+
+export class Pod {
+  readonly id: string;
+  readonly namespace: string;
+  readonly socket: string;
+  readonly loop: Loop;
+  readonly children: Children;
+  readonly workers: Workers;
+  readonly publisher: Publisher;
+  readonly #tasks = new Map<string, Task>();
+  readonly #end: () => void;
+  /** Whether Shutdown was asked for while there were containers. */
+  #shutdownAsked = false;
+
+  constructor(options: PodOptions) {
+    this.id = options.id;
+    this.namespace = options.namespace;
+    this.socket = options.socket;
+    this.loop = options.loop;
+    this.children = options.children;
+    this.workers = options.workers;
+    this.publisher = options.publisher;
+    this.#end = options.end;
+  }
+
+  get tasks(): Iterable<Task> {
+    return this.#tasks.values();
+  }
+
+  get isEmpty(): boolean {
+    return this.#tasks.size === 0;
+  }
+
+  find(id: string): Task | undefined {
+    return this.#tasks.get(id);
+  }
+
+  /** Throws NotFound. */
+  task(id: string): Task {
+    const task = this.#tasks.get(id);
+    if (task === undefined) throw notFound(`container not created: ${id}`);
+    return task;
+  }
+
+  add(task: Task): void {
+    this.#tasks.set(task.id, task);
+  }
+
+  /** The pod's last container was deleted: containerd does not always ask again to shut down. */
+  remove(task: Task): void {
+    this.#tasks.delete(task.id);
+    if (this.isEmpty && this.#shutdownAsked) this.#end();
+  }
+
+  /** Ends the shim if there are no containers, otherwise when there are none any more. */
+  shutdown(): void {
+    if (this.isEmpty) this.#end();
+    else this.#shutdownAsked = true;
+  }
+
+  warn(task: string, text: string): void {
+    log("warning", `container ${task}: ${text}`);
+  }
+}

@@ -1,0 +1,104 @@
+/** The shim itself: one thread and one loop, for as long as its pod has containers. */
+import { host } from "#host";
+import * as C from "../libc/constants.ts";
+import { unlink } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { cString } from "../libc/memory.ts";
+import { prctl } from "../libc/process.ts";
+import { Children } from "./children.ts";
+import { Publisher } from "./events.ts";
+import { log, openLog } from "./log.ts";
+import { Loop } from "./loop.ts";
+import { Pod } from "./pod.ts";
+import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
+import { taskService } from "./task/service.ts";
+import { Client } from "./ttrpc/client.ts";
+import { Server } from "./ttrpc/server.ts";
+import { describe } from "./ttrpc/status.ts";
+import { Workers } from "./worker.ts";
+
+export interface ServeOptions {
+  readonly listening: number;
+  /** The path that it listens at. */
+  readonly socket: string;
+  readonly namespace: string;
+  /** The pod's id: that of its sandbox, or of its one container. */
+  readonly id: string;
+  readonly bundle: string;
+  /** What was odd so far. */
+  readonly warnings: readonly string[];
+}
+
+/** Without containers and without anybody connected, the shim ends after so long: nobody would end it. */
+const IDLE_MS = 60_000;
+/** containerd waits three seconds for the end of a shim. */
+const FLUSH_MS = 2500;
+
+export function serve(options: ServeOptions, explain: (error: unknown) => Promise<unknown>): never {
+  const { listening, socket, namespace, id, bundle, warnings } = options;
+  openLog(`${bundle}/log`);
+  for (const warning of warnings) log("warning", warning);
+  libc.chdir("/"); // the bundle goes before the shim does
+  prctl(C.PR_SET_CHILD_SUBREAPER, "PR_SET_CHILD_SUBREAPER", 1);
+  const name = cString("containerd-shim");
+  prctl(C.PR_SET_NAME, "PR_SET_NAME", host.address(name));
+
+  const loop = new Loop((error) => log("error", `internal error: ${describe(error)} ${stackOf(error)}`));
+  const children = new Children();
+  const workers = new Workers(loop, children, explain);
+  const publisher = new Publisher(namespace, eventsClient(loop), loop, (text) => log("warning", text));
+  let ending = false;
+  const end = () => {
+    if (ending) return;
+    ending = true;
+    unlink(socket);
+    void finish(loop, publisher, server);
+  };
+  const pod = new Pod({ id, namespace, socket, loop, children, workers, publisher, end });
+  const service = taskService(pod);
+  const server = new Server(listening, loop, {
+    "containerd.task.v2.Task": service,
+    "containerd.task.v3.Task": service,
+  });
+  watchSignals(loop, (signal) => {
+    if (signal === SIGCHLD) children.reap();
+    if (signal === SIGTERM || signal === SIGINT) end(); // the containers go on
+    if (signal === SIGUSR1) log("info", dump(pod, server));
+  });
+  endWhenForgotten(loop, pod, server, end);
+  return loop.run();
+}
+
+/** What is to be said is said, to containerd above all, and then the process ends. */
+async function finish(loop: Loop, publisher: Publisher, server: Server): Promise<void> {
+  await publisher.flush(FLUSH_MS);
+  await loop.sleep(0); // the answer to Shutdown is still to be written
+  for (let waited = 0; !server.flushed && waited < 100; waited++) await loop.sleep(10);
+  libc._exit(0);
+}
+
+function eventsClient(loop: Loop): Client | undefined {
+  const entry = host.environ.find((variable) => variable.startsWith("TTRPC_ADDRESS="));
+  const address = entry?.slice("TTRPC_ADDRESS=".length) ?? "";
+  return address === "" ? undefined : new Client(address.startsWith("unix://") ? address.slice(7) : address, loop);
+}
+
+/** Looks once a minute, until there is a container; containerd that was killed between two calls leaves an empty shim. */
+function endWhenForgotten(loop: Loop, pod: Pod, server: Server, end: () => void): void {
+  loop.after(IDLE_MS, () => {
+    if (!pod.isEmpty) return;
+    if (server.connections === 0) end();
+    else endWhenForgotten(loop, pod, server, end);
+  });
+}
+
+function dump(pod: Pod, server: Server): string {
+  const tasks = [...pod.tasks].map(
+    ({ id, init, execs, frozen }) => `${id} (${init.phase}, pid ${init.pid}, frozen ${frozen}, ${execs.size} more)`,
+  );
+  return `pod ${pod.id}: ${tasks.join("; ") || "no containers"}; ${server.connections} connections`;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? "") : "";
+}

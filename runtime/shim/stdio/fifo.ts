@@ -1,0 +1,83 @@
+/**
+ * Fifos of the caller's, which must be opened without waiting, and outlive the caller: containerd may restart.
+ * Source: fifo(7); what happens in which order was measured.
+ */
+import { host } from "#host";
+import { ENXIO } from "../../errors/errno.ts";
+import { SyscallError } from "../../errors/errors.ts";
+import * as C from "../../libc/constants.ts";
+import { close, open } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
+import type { Loop, Timer } from "../loop.ts";
+
+const FIRST_RETRY_MS = 1;
+const LAST_RETRY_MS = 1000;
+
+/**
+ * The writing end of a fifo, when somebody reads it. Until then nothing may be written, as it would be gone if both ends were
+ * closed: so it is tried again and again, no inotify event tells of a reader that waits. With it a reading end is held: without
+ * the caller, writing then waits for the next one, instead of failing.
+ */
+export class FifoWriter {
+  readonly #path: string;
+  readonly #loop: Loop;
+  readonly #opened: (fd: number) => void;
+  #fds: number[] = [];
+  #timer: Timer | undefined;
+
+  /** Calls `opened` when it is open, perhaps at once. Throws SyscallError when it can not be opened at all. */
+  constructor(path: string, loop: Loop, opened: (fd: number) => void) {
+    this.#path = path;
+    this.#loop = loop;
+    this.#opened = opened;
+  }
+
+  open(): void {
+    this.#try(FIRST_RETRY_MS);
+  }
+
+  #try(retryMs: number): void {
+    const fd = libc.openat(C.AT_FDCWD, this.#path, C.O_WRONLY | C.O_NONBLOCK | C.O_CLOEXEC, 0);
+    if (fd === -1) {
+      if (host.errno() !== ENXIO) throw new SyscallError("openat(2)", this.#path, host.errno());
+      this.#timer = this.#loop.after(retryMs, () => this.#try(Math.min(retryMs * 2, LAST_RETRY_MS)));
+      return;
+    }
+    this.#timer = undefined;
+    this.#fds = [fd, open(this.#path, C.O_RDONLY | C.O_NONBLOCK)];
+    this.#opened(fd);
+  }
+
+  close(): void {
+    this.#timer?.cancel();
+    for (const fd of this.#fds) close(fd);
+    this.#fds = [];
+  }
+}
+
+/** The reading end of a fifo, and a writing end that is held: a caller that goes without CloseIO does not end the input. */
+export class FifoReader {
+  readonly fd: number;
+  #held: number | undefined;
+
+  constructor(path: string) {
+    this.fd = open(path, C.O_RDONLY | C.O_NONBLOCK);
+    try {
+      this.#held = open(path, C.O_WRONLY | C.O_NONBLOCK);
+    } catch (error) {
+      close(this.fd);
+      throw error;
+    }
+  }
+
+  /** When the caller too has closed it, what is still in it is the last. */
+  release(): void {
+    if (this.#held !== undefined) close(this.#held);
+    this.#held = undefined;
+  }
+
+  close(): void {
+    this.release();
+    close(this.fd);
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * The standard streams of one process, between it and its caller.
+ *
+ *   stdin fifo ──▶ pipe ──▶ process ──▶ pipe ──▶ stdout fifo, file or logger           terminal: the master in the pipes' place
+ *
+ * Pipes in between, so that Delete can end a stream whatever still holds the other end.
+ */
+import { RegError } from "../../errors/errors.ts";
+import { checked } from "../../libc/call.ts";
+import * as C from "../../libc/constants.ts";
+import { close, mkdirAll, open } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
+import { setWindowSize } from "../../linux/tty.ts";
+import type { Loop } from "../loop.ts";
+import { FifoReader, FifoWriter } from "./fifo.ts";
+import { Logger, type LoggerContext } from "./logger.ts";
+import { pipe, unblock } from "./pipe.ts";
+import { Pump } from "./pump.ts";
+
+/** Where the caller wants the streams: paths of fifos, or URIs; "" is /dev/null. */
+export interface Streams {
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly terminal: boolean;
+}
+
+export interface StdioOptions {
+  readonly loop: Loop;
+  /** Host ids that own the pipes. */
+  readonly uid: number;
+  readonly gid: number;
+  readonly logger: LoggerContext;
+}
+
+/** Where output goes: something to be opened in time, and closed. */
+interface Sink {
+  /** Calls `opened` with a descriptor, now or later. */
+  open(opened: (fd: number) => void): void;
+  close(): void;
+}
+
+function splitUri(text: string): readonly [scheme: string, rest: string] {
+  const at = text.indexOf("://");
+  return at < 0 ? ["fifo", text] : [text.slice(0, at), text.slice(at + 3)];
+}
+
+export class Stdio {
+  readonly streams: Streams;
+  readonly #options: StdioOptions;
+  /** The process's ends, for 0 to 2; undefined is /dev/null. */
+  #theirs: (number | undefined)[] = [undefined, undefined, undefined];
+  #input: FifoReader | undefined;
+  #inputPump: Pump | undefined;
+  /** Our end of the process's standard input. */
+  #inputTo: number | undefined;
+  /** Our reading ends. */
+  #outputs: number[] = [];
+  #sinks: Sink[] = [];
+  #logger: Logger | undefined;
+  readonly #pumps = new Set<Pump>();
+  #terminal: number | undefined;
+  #stdinClosed = false;
+  #closed = false;
+  #drained: (() => void)[] = [];
+
+  constructor(streams: Streams, options: StdioOptions) {
+    this.streams = streams;
+    this.#options = options;
+  }
+
+  /** Makes the pipes. Throws for a URI that is not known, with nothing left open. */
+  open(): void {
+    const { stdin, stdout, stderr, terminal } = this.streams;
+    const [scheme] = splitUri(stdout);
+    if (!["fifo", "file", "binary", "binary-v2"].includes(scheme))
+      throw new RegError("EINVAL", `unknown scheme of standard output: ${scheme}://`, {
+        hint: "fifo, file, binary and binary-v2 are known",
+      });
+    try {
+      if (scheme.startsWith("binary")) this.#logger = new Logger(stdout, this.#options.loop, this.#options.logger);
+      if (terminal) return;
+      if (stdin !== "") {
+        const [reading, writing] = this.#ownPipe();
+        this.#theirs[0] = reading;
+        this.#inputTo = unblock(writing);
+      }
+      if (this.#logger !== undefined) {
+        this.#theirs = [this.#theirs[0], this.#logger.stdout, this.#logger.stderr];
+        return;
+      }
+      for (const [index, path] of [
+        [1, stdout],
+        [2, stderr],
+      ] as const) {
+        if (path === "") continue;
+        const [reading, writing] = this.#ownPipe();
+        this.#theirs[index] = writing;
+        this.#outputs[index] = reading;
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #ownPipe(): readonly [number, number] {
+    const { uid, gid } = this.#options;
+    const ends = pipe();
+    if (uid !== 0 || gid !== 0)
+      for (const end of ends) checked(libc.fchown(end, uid, gid), "fchown(2)", "a standard stream");
+    return ends;
+  }
+
+  /** The process's ends, for a worker to keep. */
+  get theirs(): readonly number[] {
+    return this.#theirs.filter((fd) => fd !== undefined);
+  }
+
+  /** In the worker: makes them 0, 1 and 2. */
+  adopt(): void {
+    for (const target of [0, 1, 2]) {
+      const fd = this.#theirs[target];
+      if (fd !== undefined) checked(libc.dup3(fd, target, 0), "dup3(2)", "a standard stream");
+    }
+    for (const fd of this.theirs) close(fd);
+  }
+
+  /** Logger programs must be ready before the process starts. */
+  async ready(): Promise<void> {
+    await this.#logger?.ready();
+  }
+
+  /** The process is there, with its ends; from now on the streams flow. `terminal` is the master of its terminal. */
+  begin(terminal: number | undefined): void {
+    this.#closeTheirs();
+    const { loop } = this.#options;
+    const { stdin, stdout, stderr } = this.streams;
+    if (terminal !== undefined) {
+      this.#terminal = unblock(terminal);
+      const sink = this.#logger?.terminalSink() ?? (stdout === "" ? discard() : sinkOf(stdout, loop));
+      this.#pump(this.#terminal, sink, true);
+    } else {
+      const [, out, error] = this.#outputs;
+      if (out !== undefined) this.#pump(out, sinkOf(stdout, loop), false);
+      if (error !== undefined) this.#pump(error, sinkOf(stderr, loop), false);
+    }
+    if (stdin !== "") this.#beginInput(stdin);
+  }
+
+  #closeTheirs(): void {
+    for (const fd of this.theirs) close(fd);
+    this.#theirs = [];
+  }
+
+  #pump(from: number, sink: Sink, terminal: boolean): void {
+    this.#sinks.push(sink);
+    const pump = new Pump({
+      loop: this.#options.loop,
+      from,
+      terminal,
+      ended: () => {
+        sink.close();
+        this.#pumps.delete(pump);
+        if (this.#pumps.size === 0) this.#tellDrained();
+      },
+    });
+    this.#pumps.add(pump);
+    sink.open((fd) => pump.opened(fd));
+  }
+
+  #beginInput(path: string): void {
+    const to = this.#terminal ?? this.#inputTo;
+    if (to === undefined) return;
+    const input = new FifoReader(splitUri(path)[1]);
+    this.#input = input;
+    this.#inputPump = new Pump({
+      loop: this.#options.loop,
+      from: input.fd,
+      to,
+      ended: () => {
+        input.close();
+        this.#input = undefined;
+        this.#inputPump = undefined;
+        this.#closeInputTo(); // of a terminal nothing is closed: its end is typed
+      },
+    });
+    if (this.#stdinClosed) input.release();
+  }
+
+  #closeInputTo(): void {
+    if (this.#inputTo !== undefined) close(this.#inputTo);
+    this.#inputTo = undefined;
+  }
+
+  /** CloseIO: what the caller has written and closed is the whole input. May come before the process is there. */
+  closeStdin(): void {
+    this.#stdinClosed = true;
+    this.#input?.release();
+  }
+
+  /** Does nothing without a terminal. */
+  resize(width: number, height: number): void {
+    if (this.#terminal !== undefined) setWindowSize(this.#terminal, { width, height });
+  }
+
+  /** The process has ended: its terminal has nothing more to say than what is in it. */
+  processEnded(): void {
+    if (this.#terminal !== undefined) for (const pump of this.#pumps) pump.finish();
+  }
+
+  /** Resolves when all output has reached its destination. */
+  drained(): Promise<void> {
+    if (this.#pumps.size === 0 && this.#logger === undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained.push(resolve);
+      if (this.#pumps.size === 0) this.#tellDrained();
+    });
+  }
+
+  #tellDrained(): void {
+    const waiting = this.#drained;
+    this.#drained = [];
+    const tell = () => {
+      for (const resolve of waiting) resolve();
+    };
+    if (this.#logger === undefined) tell();
+    else this.#logger.finish(tell);
+  }
+
+  /** Ends all streams, whatever is still in them. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closeTheirs();
+    for (const pump of this.#pumps) pump.stop();
+    this.#pumps.clear();
+    this.#inputPump?.stop();
+    for (const sink of this.#sinks) sink.close();
+    this.#input?.close();
+    this.#closeInputTo();
+    for (const fd of this.#outputs) if (fd !== undefined) close(fd);
+    if (this.#terminal !== undefined) close(this.#terminal);
+    this.#logger?.close();
+    this.#tellDrained();
+  }
+}
+
+function discard(): Sink {
+  let fd = -1;
+  return {
+    open(opened) {
+      fd = open("/dev/null", C.O_WRONLY);
+      opened(fd);
+    },
+    close() {
+      if (fd >= 0) close(fd);
+      fd = -1;
+    },
+  };
+}
+
+function sinkOf(uri: string, loop: Loop): Sink {
+  const [scheme, path] = splitUri(uri);
+  if (scheme === "fifo") {
+    let writer: FifoWriter | undefined;
+    return {
+      open(opened) {
+        writer = new FifoWriter(path, loop, opened);
+        writer.open();
+      },
+      close: () => writer?.close(),
+    };
+  }
+  if (scheme !== "file")
+    throw new RegError("EINVAL", `unknown scheme of a standard stream: ${scheme}://`, {
+      hint: "fifo and file are known here",
+    });
+  let fd = -1;
+  return {
+    open(opened) {
+      mkdirAll(path.slice(0, path.lastIndexOf("/")), 0o755);
+      fd = open(path, C.O_WRONLY | C.O_CREAT | C.O_APPEND, 0o644); // each write appends, so both streams may have it open
+      opened(fd);
+    },
+    close() {
+      if (fd >= 0) close(fd);
+      fd = -1;
+    },
+  };
+}

@@ -1,0 +1,136 @@
+/** Create: the root is mounted, the streams are there, and init waits to be started. */
+import { build } from "../../container/create.ts";
+import * as C from "../../libc/constants.ts";
+import type { CgroupState } from "../../linux/cgroup/types.ts";
+import type { GivenMessage, Message } from "../../linux/protobuf.ts";
+import { compose } from "../../reg/compose.ts";
+import { mountRoot, unmountRoot } from "../mounts.ts";
+import { parseOptions } from "../options.ts";
+import type { Pod } from "../pod.ts";
+import type { CREATE, PID } from "../proto/task.ts";
+import { writeRecord } from "../record.ts";
+import { stateRoot } from "../state-root.ts";
+import { Stdio } from "../stdio/stdio.ts";
+import { alreadyExists, CallError, CODE, describe, unimplemented } from "../ttrpc/status.ts";
+import { expectExit } from "./exit.ts";
+import { startOom } from "./oom.ts";
+import { Process } from "./process.ts";
+import { Task } from "./task.ts";
+
+/** What a worker tells of the container that it has made; with the terminal's master beside it, if there is one. */
+interface Made {
+  readonly pid: number;
+  readonly cgroup: CgroupState;
+  readonly ownPids: boolean;
+  readonly hasPoststart: boolean;
+}
+type Note = { readonly made: Made } | { readonly warning: string };
+
+export async function create(pod: Pod, request: Message<typeof CREATE>): Promise<GivenMessage<typeof PID>> {
+  const { id, bundle, rootfs, terminal, stdin, stdout, stderr, checkpoint } = request;
+  if (pod.find(id) !== undefined) throw alreadyExists(`container ${id} already exists`);
+  if (checkpoint !== "") throw unimplemented("restoring from a checkpoint is not supported");
+  const options = parseOptions(request.options, (text) => pod.warn(id, text));
+  const stdio = new Stdio(
+    { stdin, stdout, stderr, terminal },
+    {
+      loop: pod.loop,
+      uid: options.ioUid,
+      gid: options.ioGid,
+      logger: { id, namespace: pod.namespace, children: pod.children },
+    },
+  );
+  const init = new Process("", stdio);
+  const root = stateRoot(options, pod.namespace);
+  const task = new Task({ id, bundle, root, options, init, mounted: rootfs.length > 0 });
+  pod.add(task);
+  try {
+    await task.inOrder(() => make(pod, task, rootfs));
+  } catch (error) {
+    pod.remove(task);
+    stdio.close();
+    if (error instanceof CallError) throw error;
+    throw new CallError(CODE.unknown, `OCI runtime create failed: ${describe(error)}`);
+  }
+  pod.publisher.publish("TaskCreate", {
+    containerId: id,
+    bundle,
+    rootfs,
+    io: { stdin, stdout, stderr, terminal },
+    checkpoint,
+    pid: init.pid,
+  });
+  return { pid: init.pid };
+}
+
+async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs"]): Promise<void> {
+  const { init, bundle, root } = task;
+  const { stdio } = init;
+  stdio.open();
+  await stdio.ready();
+  let master: number | undefined;
+  await pod.workers.run<Note, null>({
+    keep: stdio.theirs,
+    work: (tell) => makeInWorker(task, rootfs, tell),
+    note: (note, [terminal]) => {
+      if ("warning" in note) return pod.warn(task.id, note.warning);
+      master = terminal;
+      init.pid = note.made.pid;
+      task.cgroup = note.made.cgroup;
+      task.ownPids = note.made.ownPids;
+      task.hasPoststart = note.made.hasPoststart;
+      expectExit(pod, task, init);
+    },
+  });
+  stdio.begin(master);
+  startOom(pod, task);
+  writeRecord(bundle, { version: 1, root, socket: pod.socket, pid: init.pid });
+  if (init.exit === undefined) init.phase = "created";
+}
+
+function makeInWorker(
+  { id, bundle, root, options, init }: Task,
+  rootfs: Message<typeof CREATE>["rootfs"],
+  tell: (note: Note, descriptors?: readonly number[]) => void,
+): null {
+  const place = `${bundle}/rootfs`;
+  mountRoot(rootfs, place);
+  try {
+    init.stdio.adopt();
+    const built = build(
+      {
+        root,
+        id,
+        bundle,
+        noPivot: options.noPivotRoot,
+        noNewKeyring: options.noNewKeyring,
+        preserveFds: 0,
+        listenFds: 0,
+        cgroupManager: options.systemdCgroup ? "systemd" : "cgroupfs",
+        rootless: false,
+        warn: (warning) => tell({ warning }),
+        compose,
+      },
+      false,
+      true,
+    );
+    try {
+      if (!built.told) built.channel.send({ type: "park" });
+      const { pid, plan, terminal, container } = built;
+      const made: Made = {
+        pid,
+        cgroup: container.state.cgroup,
+        ownPids: (plan.namespaces.create & C.CLONE_NEWPID) !== 0,
+        hasPoststart: (container.state.hooks.poststart ?? []).length > 0,
+      };
+      tell({ made }, terminal === undefined ? [] : [terminal]);
+      return null;
+    } catch (error) {
+      built.rollback.run();
+      throw error;
+    }
+  } catch (error) {
+    if (rootfs.length > 0) unmountRoot(place);
+    throw error;
+  }
+}

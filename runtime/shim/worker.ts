@@ -1,0 +1,149 @@
+/**
+ * What can wait is done by a worker: a fork of the shim, which has booted already. It says what it has to say in messages,
+ * with descriptors beside them, and ends. Processes that it leaves behind become children of the shim, which is their
+ * subreaper; as they do so only when the worker has ended, the shim knows of them before they can end.
+ */
+import { host } from "#host";
+import { EAGAIN } from "../errors/errno.ts";
+import { type ErrorData, fromErrorData, RegError, toErrorData } from "../errors/errors.ts";
+import { checked } from "../libc/call.ts";
+import * as C from "../libc/constants.ts";
+import { close, isErrno } from "../libc/file.ts";
+import { libc } from "../libc/libc.ts";
+import { closeFrom } from "../libc/process.ts";
+import { receiveMessage, sendMessage, socketPair } from "../libc/socket.ts";
+import type { Children } from "./children.ts";
+import type { Loop, Watch } from "./loop.ts";
+import { unblockSignals } from "./signals.ts";
+
+const LIMIT_BYTES = 64 * 1024;
+
+type Answer = { readonly note: unknown } | { readonly error: ErrorData } | { readonly result: unknown };
+
+/** How a worker tells things before its end. */
+export type Tell<Note> = (note: Note, descriptors?: readonly number[]) => void;
+
+export interface Job<Note, Result> {
+  /** Descriptors that the worker keeps, beside 0 to 2; all others it closes at once. */
+  readonly keep?: readonly number[];
+  /** Runs in the worker. May block; must not use the loop. What it gives or throws crosses as JSON. */
+  readonly work: (tell: Tell<Note>) => Result | Promise<Result>;
+  /** Runs in the shim for each note, at once. The descriptors are its own to close. */
+  readonly note?: (note: Note, descriptors: readonly number[]) => void;
+}
+
+export class Workers {
+  readonly #loop: Loop;
+  readonly #children: Children;
+  /** Turns an error of the worker into one that can be told, see main.ts. */
+  readonly explain: (error: unknown) => Promise<unknown>;
+
+  constructor(loop: Loop, children: Children, explain: (error: unknown) => Promise<unknown>) {
+    this.#loop = loop;
+    this.#children = children;
+    this.explain = explain;
+  }
+
+  /** Forks a worker. Resolves with its result when it has ended; rejects with its error. */
+  run<Note, Result>(job: Job<Note, Result>): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      // From the loop, between all else: what promises wait for in the shim must not happen in the worker too.
+      this.#loop.after(0, () => {
+        try {
+          this.#fork(job, resolve, reject);
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #fork<Note, Result>(
+    { keep = [], work, note }: Job<Note, Result>,
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
+    const pid = libc.fork();
+    if (pid === 0) {
+      closeFrom(3, [theirs, ...keep]);
+      this.#be(theirs, work);
+    }
+    close(theirs);
+    if (pid === -1) close(ours);
+    checked(pid, "fork(2)", "a worker");
+    const answers = new Answers<Note, Result>(ours, this.#loop, note);
+    this.#children.expect(pid, () => {
+      answers.end();
+      if (answers.error !== undefined) reject(fromErrorData(answers.error));
+      else if (answers.settled) resolve(answers.result as Result);
+      else reject(new RegError("ECHILD", "the shim's worker ended before it was done"));
+    });
+  }
+
+  /** In the worker: works, says how it went, ends. */
+  #be<Note, Result>(socket: number, work: Job<Note, Result>["work"]): never {
+    const say = (answer: Answer, descriptors: readonly number[] = []) =>
+      sendMessage(socket, host.encode(JSON.stringify(answer)).subarray(0, LIMIT_BYTES), descriptors);
+    unblockSignals();
+    const done = async () => {
+      try {
+        say({ result: (await work((note, descriptors) => say({ note }, descriptors))) ?? null });
+      } catch (error) {
+        say({ error: toErrorData(await this.explain(error)) });
+      }
+    };
+    done().then(
+      () => libc._exit(0),
+      () => libc._exit(1), // the shim has gone: nobody is left to hear it
+    );
+    host.runJobs();
+    libc._exit(1); // whatever it awaits will not come
+    throw new Error("unreachable");
+  }
+}
+
+/** What has come from a worker. */
+class Answers<Note, Result> {
+  readonly #fd: number;
+  readonly #watch: Watch;
+  readonly #note: Job<Note, Result>["note"];
+  error: ErrorData | undefined;
+  result: unknown;
+  settled = false;
+
+  constructor(fd: number, loop: Loop, note: Job<Note, Result>["note"]) {
+    this.#fd = fd;
+    this.#note = note;
+    this.#watch = loop.watch(fd, C.EPOLLIN, () => {
+      if (!this.#take()) this.#watch.stop();
+    });
+  }
+
+  /** Takes one message. False when there is none. */
+  #take(): boolean {
+    let received: ReturnType<typeof receiveMessage>;
+    try {
+      received = receiveMessage(this.#fd, LIMIT_BYTES, C.MSG_DONTWAIT);
+    } catch (error) {
+      if (isErrno(error, EAGAIN)) return false;
+      throw error;
+    }
+    if (received === undefined) return false;
+    const answer = JSON.parse(host.decode(received.payload)) as Answer;
+    if ("note" in answer) this.#note?.(answer.note as Note, received.descriptors);
+    else {
+      this.settled = true;
+      if ("error" in answer) this.error = answer.error;
+      else this.result = answer.result;
+    }
+    return true;
+  }
+
+  /** The worker has ended: takes what is left. */
+  end(): void {
+    while (this.#take());
+    this.#watch.stop();
+    close(this.#fd);
+  }
+}
