@@ -20,10 +20,17 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 const output = join(root, "runtime", "oci", "generated");
 
 /** Root types: schema file -> name. Its $defs join one common table, so a name means the same everywhere. */
-const ROOTS = { config: "Config", reg: "Reg", host: "HostConfig", state: "State", features: "Features" } as const;
+const ROOTS = {
+  config: "Config",
+  reg: "Reg",
+  host: "HostConfig",
+  container: "StateFile",
+  state: "State",
+  features: "Features",
+} as const;
 
 /** Documents that are read and so validated; each is a schema file and an exported function. */
-const VALIDATED = ["config", "process", "resources", "reg", "host"] as const;
+const VALIDATED = ["config", "process", "resources", "reg", "host", "container"] as const;
 
 const HEADER = "// Generated from oci-schemas/ by oci-schemas/build.ts. Do not edit.\n";
 

@@ -105,8 +105,8 @@ export function state(id: string, { root = DEFAULT_ROOT }: Options = {}): Contai
 }
 
 /** All containers below the root. */
-export function list({ root = DEFAULT_ROOT }: Options = {}): ContainerState[] {
-  return explained(() => listContainers(root));
+export function list({ root = DEFAULT_ROOT, warn }: Options = {}): ContainerState[] {
+  return explained(() => listContainers(root, warn));
 }
 
 /** Sends a signal, by name or number, to the container's process; with `all`, to all of its processes. */

@@ -9,7 +9,7 @@ import { removeResctrl } from "../linux/resctrl.ts";
 import { runHooksToTheEnd } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
-import { StateDirectory } from "./store.ts";
+import { StateDirectory, type StateFile } from "./store.ts";
 
 export interface DeleteOptions {
   readonly root: string;
@@ -32,11 +32,22 @@ export function deleteContainer({ root, id, force, warn }: DeleteOptions): void 
     throw error;
   }
   try {
-    const state = directory.read();
+    const state = force ? readOrWarn(directory, warn) : directory.read();
     if (state !== undefined) destroy(new Container(directory, state), force, warn);
     directory.remove();
   } finally {
     directory.close();
+  }
+}
+
+/** What there is to know of a container whose state.json is damaged: what was known before it was made. */
+function readOrWarn(directory: StateDirectory, warn: DeleteOptions["warn"]): StateFile | undefined {
+  try {
+    return directory.read();
+  } catch (error) {
+    if (!(error instanceof RegError)) throw error;
+    warn?.(error.message);
+    return directory.readFirst();
   }
 }
 

@@ -17,7 +17,6 @@ import type { Config, Process } from "../oci/config.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { fitProcess, lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
 import { planSeccomp } from "../oci/plan/seccomp.ts";
-import { dropNulls } from "../oci/validate.ts";
 import { adjustOomScore, giveStandardDescriptors } from "./admit.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
@@ -85,22 +84,13 @@ export function prepareExec(
     const status = container.status(); // after the pidfd: now it is known whose it is
     if (status === "stopped" || status === "creating") throw execStopped();
     if (status === "paused" && !options.ignorePaused) throw execPaused();
-    const config = readConfig(container);
+    const config = container.directory.readConfig();
     const plan = planExec(config, options);
     const { consoleSocket, detach } = options;
     if (plan.terminal && detach && consoleSocket === undefined) throw ttyWithoutSocket();
     if (consoleSocket !== undefined && !(plan.terminal && detach)) throw socketWithoutTty();
     return prepare(container, init, pidfd, config, plan, options, watch);
   });
-}
-
-/** The config that the container was made from; it was validated then. */
-function readConfig(container: Container): Config {
-  const text = container.directory.readConfig();
-  if (text === undefined) throw new RegError("ENOENT", `the config of container ${container.state.id} is missing`);
-  const config = JSON.parse(text) as Config;
-  if (text.includes(": null") || text.includes(":null")) dropNulls(config);
-  return config;
 }
 
 /**

@@ -37,8 +37,8 @@ export function containerState(root: string, id: string): ContainerState {
   }
 }
 
-/** All containers below the root; one that is deleted meanwhile is left out. */
-export function listContainers(root: string): ContainerState[] {
+/** All containers below the root. One that is deleted meanwhile is left out; so is one that can not be read, with a warning. */
+export function listContainers(root: string, warn?: (message: string) => void): ContainerState[] {
   const passwd = readTextIfExists("/etc/passwd") ?? "";
   const states: ContainerState[] = [];
   for (const id of listIds(root)) {
@@ -50,7 +50,8 @@ export function listContainers(root: string): ContainerState[] {
         container.directory.close();
       }
     } catch (error) {
-      if (!(error instanceof RegError) || error.code !== "ENOENT") throw error;
+      if (!(error instanceof RegError)) throw error;
+      if (error.code !== "ENOENT") warn?.(error.message);
     }
   }
   return states;

@@ -15,6 +15,7 @@ import { alreadyExists, doesNotExist, invalidId } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import {
   close,
+  type FileStatus,
   isErrno,
   mkdirAll,
   open,
@@ -30,7 +31,9 @@ import {
 import { libc } from "../libc/libc.ts";
 import type { CgroupState } from "../linux/cgroup/types.ts";
 import type { ResctrlState } from "../linux/resctrl.ts";
-import type { Hooks } from "../oci/config.ts";
+import type { Config, Hooks } from "../oci/config.ts";
+import * as valid from "../oci/generated/fast.generated.ts";
+import { dropNulls } from "../oci/validate.ts";
 
 /** What state.json keeps. The status is not in it: it is asked of the kernel. */
 export interface StateFile {
@@ -88,6 +91,7 @@ export class StateDirectory {
     } catch (error) {
       throw explainRoot(error, root);
     }
+    close(openRoot(root));
     if (libc.mkdirat(C.AT_FDCWD, path, 0o711) === -1) {
       const errno = host.errno();
       if (errno === EEXIST) throw alreadyExists(id);
@@ -110,10 +114,19 @@ export class StateDirectory {
   static open(root: string, id: string): StateDirectory {
     checkId(id);
     const path = `${root}/${id}`;
+    let fd: number;
     try {
-      return new StateDirectory(path, open(path, C.O_RDONLY | C.O_DIRECTORY));
+      const flags = C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW;
+      fd = withFd(openRoot(root), (directory) => open(id, flags, 0, directory));
     } catch (error) {
       if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
+      throw error;
+    }
+    try {
+      believe(stat("", fd), path);
+      return new StateDirectory(path, fd);
+    } catch (error) {
+      close(fd);
       throw error;
     }
   }
@@ -143,15 +156,22 @@ export class StateDirectory {
     if (libc.flock(this.#fd, C.LOCK_UN) === -1) throw new SyscallError("flock(2)", this.path, host.errno());
   }
 
-  /** state.json; undefined in a directory whose creator died before it wrote one. */
+  /**
+   * state.json; undefined in a directory whose creator died before it wrote one, or while it did: the first one is written in
+   * place. Throws RegError when it is there and is not what reg writes.
+   */
   read(): StateFile | undefined {
-    const text = readTextIfExists(STATE, this.#fd) ?? readTextIfExists(FIRST_STATE, this.#fd);
-    if (text === undefined) return undefined;
-    try {
-      return JSON.parse(text) as StateFile;
-    } catch {
-      return undefined; // cut off: the first one is written in place
-    }
+    const text = readTextIfExists(STATE, this.#fd);
+    if (text === undefined) return this.readFirst();
+    const state = stateOf(text);
+    if (state === undefined) throw damaged(this.path, STATE);
+    return state;
+  }
+
+  /** What was known of the container before it was made. */
+  readFirst(): StateFile | undefined {
+    const text = readTextIfExists(FIRST_STATE, this.#fd);
+    return text === undefined ? undefined : stateOf(text);
   }
 
   /** The first state.json: what `delete` needs to find everything, written before anything is made. */
@@ -174,9 +194,13 @@ export class StateDirectory {
     replaceFile(STATE, JSON.stringify(state), 0o600, this.#fd);
   }
 
-  /** The text of the config.json that the container was made from. */
-  readConfig(): string | undefined {
-    return readTextIfExists(CONFIG, this.#fd);
+  /** The config.json that the container was made from; it was validated then. Throws RegError when it is not there any more. */
+  readConfig(): Config {
+    const text = readTextIfExists(CONFIG, this.#fd);
+    const config = text === undefined ? undefined : parsed(text);
+    if (text === undefined || typeof config !== "object" || config === null) throw damaged(this.path, CONFIG);
+    if (text.includes(": null") || text.includes(":null")) dropNulls(config);
+    return config as Config;
   }
 
   /**
@@ -239,10 +263,69 @@ function emptyDirectory(path: string, parent = C.AT_FDCWD): void {
   });
 }
 
+/** The directory of all containers' state, O_PATH. Throws RegError when others than its user could have put something there. */
+function openRoot(root: string): number {
+  let fd = open(root, C.O_PATH | C.O_NOFOLLOW);
+  try {
+    const status = stat("", fd);
+    if (status.type !== C.S_IFLNK) {
+      believe(status, root);
+      return fd;
+    }
+    believeOwner(status, root);
+    close(fd);
+    fd = open(root, C.O_PATH | C.O_DIRECTORY);
+    believe(stat("", fd), root);
+    return fd;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
+
+/** State says which processes get signals, which cgroups go and what runs as a hook: only the caller and root may write it. */
+function believe(status: FileStatus, path: string): void {
+  believeOwner(status, path);
+  const STICKY = 0o1000; // others may add entries, and not touch those of their owners
+  if ((status.mode & 0o022) !== 0 && (status.mode & STICKY) === 0)
+    throw new RegError("EPERM", `state directory ${path} is not believed: others can write to it`, {
+      hint: `chmod go-w ${path}, or choose another directory with --root`,
+    });
+}
+
+function believeOwner({ uid }: FileStatus, path: string): void {
+  if (uid === 0 || uid === libc.geteuid()) return;
+  throw new RegError("EPERM", `state directory ${path} is not believed: it belongs to user ${uid}`, {
+    hint: "act as that user, or choose another directory with --root",
+  });
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function stateOf(text: string): StateFile | undefined {
+  const state = parsed(text);
+  return valid.container(state) ? (state as StateFile) : undefined;
+}
+
+function damaged(path: string, file: string): RegError {
+  const id = path.slice(path.lastIndexOf("/") + 1);
+  return new RegError("EINVAL", `container "${id}": ${path}/${file} is missing or damaged`, {
+    hint: `reg delete --force ${id} removes what can be found of it`,
+  });
+}
+
 /** The ids below a root, sorted; none when the root does not exist. */
 export function listIds(root: string): string[] {
   try {
-    const entries = withFd(open(root, C.O_RDONLY | C.O_DIRECTORY), readDirectory);
+    const entries = withFd(openRoot(root), (directory) =>
+      withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, directory), readDirectory),
+    );
     return entries.flatMap(({ name, type }) => (type === C.S_IFDIR && /^[\w+.-]+$/.test(name) ? [name] : [])).sort();
   } catch (error) {
     if (isErrno(error, ENOENT)) return [];

@@ -10,8 +10,8 @@ export const command = defineCommand({
     format: { type: "string", alias: "f", choices: ["table", "json"], describe: "output format" },
     quiet: { type: "boolean", alias: "q", describe: "ids only" },
   },
-  run: (values, _positionals, { root }) => {
-    const containers = listContainers(root);
+  run: (values, _positionals, { root, warn }) => {
+    const containers = listContainers(root, warn);
     if (values.quiet === true) print(containers.map(({ id }) => `${id}\n`).join(""));
     else if (values.format === "json") print(`${JSON.stringify(containers)}\n`);
     else
