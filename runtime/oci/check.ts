@@ -380,9 +380,13 @@ function sysctlRules(
 function deviceRules(linux: Linux, index: number, faults: Faults): void {
   const device = linux.devices?.[index];
   if (device === undefined || device.type === "p") return;
-  for (const number of ["major", "minor"] as const)
-    if ((device[number] ?? -1) < 0)
-      faults.add(`/linux/devices/${index}/${number}`, `the ${number} number of the device`, device[number]);
+  for (const number of ["major", "minor"] as const) {
+    const value = device[number] ?? -1;
+    const at = `/linux/devices/${index}/${number}`;
+    const most = number === "major" ? 0xfff : 0xf_ffff; // the kernel cuts off what is more
+    if (value < 0) faults.add(at, `the ${number} number of the device`, device[number]);
+    else if (value > most) faults.add(at, `at most ${most}`, value);
+  }
 }
 
 function netDeviceRules(devices: NonNullable<Linux["netDevices"]>, namespaces: Namespaces, faults: Faults): void {
