@@ -36,10 +36,58 @@ static uint8_t *memory_of(JSContext *ctx, JSValueConst value, size_t *size) {
     return bytes == NULL ? NULL : bytes + offset;
 }
 
+/* The length of the UTF-8 sequence at `p`, 0 where there is none: RFC 3629, without overlong forms and surrogates. */
+static size_t sequence(const uint8_t *p, const uint8_t *end) {
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+    size_t i, length = *p < 0x80 ? 1 : *p < 0xc0 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf8 ? 4 : 0;
+    uint32_t code = length == 1 ? *p : *p & 0x7fu >> length;
+    for (i = 1; i < length && p + i < end && (p[i] & 0xc0) == 0x80; i++)
+        code = code << 6 | (p[i] & 0x3f);
+    return i == length && code >= least[i - 1] && code <= 0x10ffff && code >> 11 != 0x1b ? length : 0;
+}
+
+/* A string from UTF-8. A byte that is none becomes a lone surrogate, U+DC80 to U+DCFF: file names are bytes. */
+static JSValue string_from(JSContext *ctx, const uint8_t *bytes, size_t size) {
+    const uint8_t *p = bytes, *end = bytes + size;
+    for (uint64_t word = 0; end - p >= 8 && (memcpy(&word, p, 8), word & 0x8080808080808080) == 0; p += 8)
+        ;
+    for (size_t step = 1; p < end && (step = sequence(p, end)) > 0; p += step)
+        ;
+    if (p == end)
+        return JS_NewStringLen(ctx, (const char *)bytes, size);
+    uint8_t *text = js_malloc(ctx, 3 * size), *to = text;
+    for (p = bytes; text != NULL && p < end;) {
+        size_t length = sequence(p, end);
+        if (length == 0)
+            *to++ = 0xed, *to++ = 0xb0 | *p >> 6, *to++ = 0x80 | (*p++ & 0x3f);
+        for (; length > 0; length--)
+            *to++ = *p++;
+    }
+    JSValue string = text == NULL ? JS_EXCEPTION : JS_NewStringLen(ctx, (const char *)text, (size_t)(to - text));
+    js_free(ctx, text);
+    return string;
+}
+
+/* The bytes of a string; the reverse. The engine writes a surrogate as three, in a copy of the string, which is shortened in place. */
+static const char *bytes_of(JSContext *ctx, size_t *size, JSValueConst value) {
+    uint8_t *text = (uint8_t *)JS_ToCStringLen(ctx, size, value);
+    uint8_t *from = text == NULL ? NULL : memchr(text, 0xed, *size), *to = from;
+    if (from == NULL)
+        return (const char *)text;
+    for (uint8_t *end = text + *size; from < end; to++) {
+        int lone = end - from > 2 && *from == 0xed && (from[1] & 0xfe) == 0xb2;
+        *to = lone ? (uint8_t)(from[1] << 6 | (from[2] & 0x3f)) : *from;
+        from += lone ? 3 : 1;
+    }
+    *to = '\0';
+    *size = (size_t)(to - text);
+    return (const char *)text;
+}
+
 /* A string without NUL bytes, because the kernel would silently cut it there. */
 static const char *string_of(JSContext *ctx, JSValueConst value, const char *name) {
     size_t length;
-    const char *text = JS_ToCStringLen(ctx, &length, value);
+    const char *text = bytes_of(ctx, &length, value);
     if (text != NULL && strlen(text) != length) {
         JS_FreeCString(ctx, text);
         JS_ThrowTypeError(ctx, "%s: string argument holds a NUL byte", name);
@@ -135,7 +183,7 @@ static JSValue js_address(JSContext *ctx, JSValueConst self, int argc, JSValueCo
 static JSValue js_encode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
     (void)self, (void)argc;
     size_t length;
-    const char *text = JS_ToCStringLen(ctx, &length, argv[0]);
+    const char *text = bytes_of(ctx, &length, argv[0]);
     if (text == NULL)
         return JS_EXCEPTION;
     JSValue buffer = JS_NewArrayBufferCopy(ctx, (const uint8_t *)text, length);
@@ -152,7 +200,7 @@ static JSValue js_decode(JSContext *ctx, JSValueConst self, int argc, JSValueCon
     (void)self, (void)argc;
     size_t length;
     uint8_t *bytes = memory_of(ctx, argv[0], &length);
-    return bytes == NULL ? JS_EXCEPTION : JS_NewStringLen(ctx, (const char *)bytes, length);
+    return bytes == NULL ? JS_EXCEPTION : string_from(ctx, bytes, length);
 }
 
 /* Runs what promises wait for: for a program that waits for events itself. */
@@ -183,7 +231,7 @@ static const JSCFunctionListEntry members[] = {
 static JSValue strings(JSContext *ctx, char **list) {
     JSValue array = JS_NewArray(ctx);
     for (uint32_t i = 0; list[i] != NULL; i++)
-        JS_SetPropertyUint32(ctx, array, i, JS_NewString(ctx, list[i]));
+        JS_SetPropertyUint32(ctx, array, i, string_from(ctx, (const uint8_t *)list[i], strlen(list[i])));
     return array;
 }
 

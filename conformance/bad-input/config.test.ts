@@ -95,7 +95,7 @@ const all =
 
 const RLIMITS =
   "RLIMIT_AS, RLIMIT_CORE, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE, RLIMIT_LOCKS, RLIMIT_MEMLOCK, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_RSS, RLIMIT_RTPRIO, RLIMIT_RTTIME, RLIMIT_SIGPENDING, RLIMIT_STACK";
-const UINT32 = "a whole number from 0 to 4294967295";
+const ID = "a whole number from 0 to 4294967294";
 
 /** One fault each: [change, pointer, what was expected and found]. */
 const FAULTS: [change: Change, pointer: string, message: string][] = [
@@ -109,9 +109,9 @@ const FAULTS: [change: Change, pointer: string, message: string][] = [
   [set("/process/env", { A: "b" }), "/process/env", "expected a list, found an object"],
   [set("/process/cwd", "tmp"), "/process/cwd", 'expected an absolute path, found "tmp"'],
   [set("/process/cwd", undefined), "/process/cwd", "expected this property, found nothing"],
-  [set("/process/user/uid", -1), "/process/user/uid", `expected ${UINT32}, found -1`],
-  [set("/process/user/uid", "root"), "/process/user/uid", `expected ${UINT32}, found "root"`],
-  [set("/process/user/gid", 2 ** 32), "/process/user/gid", `expected ${UINT32}, found 4294967296`],
+  [set("/process/user/uid", -1), "/process/user/uid", `expected ${ID}, found -1`],
+  [set("/process/user/uid", "root"), "/process/user/uid", `expected ${ID}, found "root"`],
+  [set("/process/user/gid", 2 ** 32), "/process/user/gid", `expected ${ID}, found 4294967296`],
   [set("/process/terminal", "yes"), "/process/terminal", 'expected true or false, found "yes"'],
   [set("/process/oomScoreAdj", 5000), "/process/oomScoreAdj", "expected -1000 to 1000, found 5000"],
   [

@@ -211,7 +211,7 @@ test("an id that is taken leaves the container that has it", () =>
 
 test("a state directory that is a file", () =>
   refuses(
-    "state directory: mkdirat(2) {folder}/file/{id}: not a directory (ENOTDIR)\nhint: --root names the directory for container state",
+    "state directory: openat(2) {folder}/file: not a directory (ENOTDIR)\nhint: --root names the directory for container state",
     ({ fixture, bundle, id }) =>
       fixture.host(REG, "--root", fixture.write("file", ""), "create", "--bundle", bundle.path, id),
   ));

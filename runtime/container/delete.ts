@@ -1,8 +1,8 @@
 /** `reg delete`: removes what `create` made (runtime-spec runtime.md, "Lifecycle" 11 to 13). */
-import { RegError } from "../errors/errors.ts";
+import { RegError, SyscallError } from "../errors/errors.ts";
 import { deleteRunning } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
-import { isErrno, withFd } from "../libc/file.ts";
+import { withFd } from "../libc/file.ts";
 import { poll } from "../libc/poll.ts";
 import { openPidfd, signalPidfd } from "../libc/process.ts";
 import { removeResctrl } from "../linux/resctrl.ts";
@@ -96,7 +96,7 @@ function killInit(container: Container): void {
     try {
       if (container.cgroup.isFrozen()) container.cgroup.thaw();
     } catch (error) {
-      if (!isErrno(error)) throw error;
+      if (!(error instanceof SyscallError)) throw error;
     }
     poll([[pidfd, C.POLLIN]], 10_000);
   });

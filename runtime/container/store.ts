@@ -88,10 +88,10 @@ export class StateDirectory {
     const path = `${root}/${id}`;
     try {
       mkdirAll(root, 0o711);
+      close(openRoot(root));
     } catch (error) {
       throw explainRoot(error, root);
     }
-    close(openRoot(root));
     if (libc.mkdirat(C.AT_FDCWD, path, 0o711) === -1) {
       const errno = host.errno();
       if (errno === EEXIST) throw alreadyExists(id);
@@ -120,7 +120,7 @@ export class StateDirectory {
       fd = withFd(openRoot(root), (directory) => open(id, flags, 0, directory));
     } catch (error) {
       if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
-      throw error;
+      throw error instanceof SyscallError ? new SyscallError(error.syscall, path, error.errno) : error;
     }
     try {
       believe(stat("", fd), path);
@@ -265,16 +265,17 @@ function emptyDirectory(path: string, parent = C.AT_FDCWD): void {
 
 /** The directory of all containers' state, O_PATH. Throws RegError when others than its user could have put something there. */
 function openRoot(root: string): number {
-  let fd = open(root, C.O_PATH | C.O_NOFOLLOW);
+  const flags = C.O_PATH | C.O_DIRECTORY;
+  let fd: number;
   try {
-    const status = stat("", fd);
-    if (status.type !== C.S_IFLNK) {
-      believe(status, root);
-      return fd;
-    }
-    believeOwner(status, root);
-    close(fd);
-    fd = open(root, C.O_PATH | C.O_DIRECTORY);
+    fd = open(root, flags | C.O_NOFOLLOW);
+  } catch (error) {
+    const link = isErrno(error, ENOTDIR) ? stat(root) : undefined;
+    if (link?.type !== C.S_IFLNK) throw error;
+    believeOwner(link, root);
+    fd = open(root, flags);
+  }
+  try {
     believe(stat("", fd), root);
     return fd;
   } catch (error) {

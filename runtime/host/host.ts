@@ -57,8 +57,11 @@ export interface Host {
   errno(): number;
   /** The address of a buffer's first byte. Keep the buffer referenced as long as the address is in use. */
   address(memory: Uint8Array): number;
-  /** UTF-8. */
+  /** UTF-8, and a byte for each of U+DC80 to U+DCFF that stands alone. So are strings that functions of a table take. */
   encode(text: string): Uint8Array;
-  /** UTF-8; bytes that are not become U+FFFD. */
+  /**
+   * UTF-8. File names are bytes: one that is not UTF-8 becomes a lone surrogate, U+DC00 + the byte, which `encode` turns back
+   * (as Python's surrogateescape).
+   */
   decode(bytes: Uint8Array): string;
 }

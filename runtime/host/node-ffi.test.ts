@@ -45,5 +45,18 @@ node("saves errno at once", () => {
   assert.is(host.errno(), EBADF);
 });
 node("encodes and decodes UTF-8", () => assert.is(host.decode(host.encode("aé€")), "aé€"));
+node("loses no byte of a name that is not UTF-8", () => {
+  for (const bytes of [
+    [255],
+    [0xc3],
+    [0xe2, 0x82],
+    [0xed, 0xb2, 0x80],
+    [0xc0, 0xaf],
+    [65, 0xf4, 0x90, 0x80, 0x80, 195, 169],
+  ])
+    assert.equal([...host.encode(host.decode(new Uint8Array(bytes)))], bytes);
+  assert.is(host.decode(new Uint8Array([97, 255])), "a\udcff");
+  assert.is(libc.strlen("\udcff\udc80a"), 3);
+});
 
 node.run();

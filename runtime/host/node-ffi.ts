@@ -1,4 +1,5 @@
 /** The Node host: libc through ffi-napi and ref-napi. For development, tests and embedding. */
+import { isUtf8 } from "node:buffer";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { CallsOf, Host, Pointer, Signature } from "./host.ts";
@@ -37,9 +38,12 @@ function bindOne(name: string, signature: Signature): (...args: unknown[]) => un
   const strings = parameters.flatMap((type, index) => (type === "string" ? [index] : []));
   return (...args) => {
     for (const index of pointers) args[index] = toBuffer(args[index] as Pointer);
-    for (const index of strings)
-      if (typeof args[index] === "string" && args[index].includes("\0"))
-        throw new TypeError(`${name}: string argument ${index} holds a NUL byte`);
+    for (const index of strings) {
+      const text = args[index];
+      if (typeof text !== "string") continue;
+      if (text.includes("\0")) throw new TypeError(`${name}: string argument ${index} holds a NUL byte`);
+      if (LONE_SURROGATE.test(text)) args[index] = encode(`${text}\0`);
+    }
     const value = call(...args);
     if (result === "pointer") return ref.address(value as Buffer);
     // Beyond 2^53 ffi-napi gives a string; only (ulong) -1 gets there.
@@ -47,6 +51,33 @@ function bindOne(name: string, signature: Signature): (...args: unknown[]) => un
     if (number === -1) savedErrno = ffi.errno();
     return number;
   };
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+function encode(text: string): Buffer {
+  if (!LONE_SURROGATE.test(text)) return Buffer.from(text, "utf8");
+  const bytes: number[] = [];
+  for (const char of text) {
+    const code = char.codePointAt(0) ?? 0;
+    if (code >= 0xdc80 && code <= 0xdcff) bytes.push(code - 0xdc00);
+    else bytes.push(...Buffer.from(char, "utf8"));
+  }
+  return Buffer.from(bytes);
+}
+
+function decode(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  let text = "";
+  for (let at = 0; at < bytes.length; ) {
+    const length = [1, 2, 3, 4].find(
+      (length) => at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)),
+    );
+    text +=
+      length === undefined ? String.fromCharCode(0xdc00 + (bytes[at] ?? 0)) : bytes.toString("utf8", at, at + length);
+    at += length ?? 1;
+  }
+  return text;
 }
 
 export const host: Host = {
@@ -77,6 +108,6 @@ export const host: Host = {
   },
   errno: () => savedErrno,
   address: (memory) => ref.address(Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)),
-  encode: (text) => new Uint8Array(Buffer.from(text, "utf8")),
-  decode: (bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
+  encode: (text) => new Uint8Array(encode(text)),
+  decode: (bytes) => decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)),
 };

@@ -1,5 +1,6 @@
 /** Closures of made-up root filesystems. */
 import { execFileSync } from "node:child_process";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { dynamicProgram, glibcRoot, library, type RootEntry, withRoot } from "../../../conformance/fixtures/root.ts";
@@ -705,6 +706,25 @@ closures("the same root and request give the same closure", () => {
   withRoot(entries, (root) => {
     const [first, second] = [1, 2].map(() => computeClosure({ root, programs: ["p"] }));
     assert.equal([...(first?.files ?? [])], [...(second?.files ?? [])]);
+  });
+});
+
+closures("tells of a name or a link's target that is no UTF-8, which would go without a word", () => {
+  const entries = { ...glibcRoot(), "data/plain": "x" };
+  const odd = (root: string) => Buffer.concat([Buffer.from(`${root}/data/`), Buffer.from([0xff, 0xfe])]);
+  const make: ((root: string) => void)[] = [
+    (root) => writeFileSync(odd(root), ""),
+    (root) => symlinkSync(odd("."), `${root}/data/link`),
+  ];
+  for (const add of make)
+    withRoot(entries, (root) => {
+      add(root);
+      const request = { programs: [], include: ["/data"], root };
+      assert.throws(() => computeClosure(request), /is not UTF-8: ".*\u00ff\u00fe"/);
+    });
+  withRoot({ ...entries, "data/\ufffd": "a name like any other" }, (root) => {
+    const { files } = computeClosure({ programs: [], include: ["/data"], root });
+    assert.ok(files.has("/data/\ufffd"));
   });
 });
 

@@ -2,6 +2,7 @@
  * A root filesystem as a process sees it that is chrooted into it: every path is resolved inside, symbolic links too, and each link on
  * the way is told. Source: path_resolution(7).
  */
+import { isUtf8 } from "node:buffer";
 import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RegError } from "../../errors/errors.ts";
@@ -118,7 +119,10 @@ export class Root {
     if (found?.stats.isDirectory() !== true) return [];
     let names = this.#lists.get(found.path);
     if (names === undefined) {
-      names = readdirSync(this.hostPath(found.path)).sort(byBytes);
+      const folder = this.hostPath(found.path);
+      names = readdirSync(folder).sort(byBytes);
+      if (names.some(maybeLossy))
+        for (const name of readdirSync(folder, { encoding: "buffer" })) refuseBytes(name, `a name in ${folder}`);
       this.#lists.set(found.path, names);
     }
     return names;
@@ -149,11 +153,30 @@ export class Root {
       stats === undefined
         ? null
         : stats.isSymbolicLink()
-          ? { stats, target: readlinkSync(this.hostPath(path)) }
+          ? { stats, target: readTarget(this.hostPath(path)) }
           : { stats };
     this.#entries.set(path, entry);
     return entry;
   }
+}
+
+function readTarget(path: string): string {
+  const target = readlinkSync(path);
+  if (maybeLossy(target)) refuseBytes(readlinkSync(path, { encoding: "buffer" }), `the target of the link ${path}`);
+  return target;
+}
+
+/** Whether bytes that are no UTF-8 may have got lost on the way to this text. */
+function maybeLossy(text: string): boolean {
+  return text.includes("\ufffd");
+}
+
+/** Names in manifests and units are text: what is none would be another file, or go without a word. */
+function refuseBytes(name: Buffer, what: string): void {
+  if (isUtf8(name)) return;
+  throw new RegError("EILSEQ", `${what} is not UTF-8: ${JSON.stringify(name.toString("latin1"))}, in Latin-1`, {
+    hint: "rename it, or leave its folder out with --exclude",
+  });
 }
 
 /** An order that depends on no locale. */
