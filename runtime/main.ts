@@ -7,6 +7,7 @@ import { checkPositionals, parseOptions } from "./cli/parse.ts";
 import { COMMANDS, PRELOADED } from "./cli/registry.ts";
 import { RegError, toErrorData, UsageError } from "./errors/errors.ts";
 import { libc } from "./libc/libc.ts";
+import { fillStandardDescriptors, setAside } from "./linux/descriptors.ts";
 import { InvalidDocument } from "./oci/validate.ts";
 
 /** What containerd looks for as the runtime io.containerd.reg.v2. */
@@ -22,15 +23,17 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.version === true) return (await import("./cli/version.ts")).showVersion() ?? 0;
   if (name === undefined || values.help === true)
     return (await import("./cli/help.ts")).showHelp(COMMANDS).then(() => 0);
-  log = openLog(values);
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (load === undefined) throw (await import("./cli/usage.ts")).unknownCommand(name, COMMANDS);
-  command = (await load()).command;
-  const line = parseOptions(
-    rest,
-    { ...command.options, help: GLOBAL_OPTIONS.help } as OptionTable,
-    command.optionsFirst ?? false,
-  );
+  fillStandardDescriptors(); // before anything is opened, which would land there
+  let line: ReturnType<typeof parseLine>;
+  try {
+    const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+    if (load === undefined) throw (await import("./cli/usage.ts")).unknownCommand(name, COMMANDS);
+    command = (await load()).command;
+    line = parseLine(rest, command);
+    if (command.preserved !== undefined) setAside(command.preserved(line.values));
+  } finally {
+    log = openLog(values); // only now; and a wrong command line belongs into the log, too
+  }
   if (line.values.help === true) return (await import("./cli/help.ts")).showHelp(COMMANDS, name).then(() => 0);
   checkPositionals(line.positionals, command.positionals);
   const context = makeContext(values, log, COMMANDS);
@@ -38,6 +41,10 @@ async function main(args: readonly string[]): Promise<number> {
     (await import("./cli/unknown-properties.ts")).noteUnknownProperties(line.values, context.debug);
   const result = command.run(line.values, line.positionals, context);
   return (result instanceof Promise ? await result : result) ?? 0;
+}
+
+function parseLine(args: readonly string[], { options, optionsFirst = false }: Command) {
+  return parseOptions(args, { ...options, help: GLOBAL_OPTIONS.help } as OptionTable, optionsFirst);
 }
 
 /** Says what went wrong; what is wrong with a document or a command line is worked out only now. */

@@ -115,6 +115,8 @@ export interface Command<T extends OptionTable = OptionTable> {
   readonly failureStatus?: number;
   /** It has the options of a bundle's config.json, about whose unknown properties --debug has a note. */
   readonly readsConfig?: boolean;
+  /** How many descriptors from 3 on are the container's: main.ts sets them aside before it opens anything. */
+  preserved?(values: Values<T>): number;
   /** Returns the exit status; nothing is 0. A promise only where another module has to be loaded. */
   // A method, so that a command of a narrower table can stand in a list of commands.
   run(values: Values<T>, positionals: readonly string[], context: Context): number | undefined | void | Promise<void>;

@@ -109,10 +109,3 @@ export function keepNewlines(fd: number): void {
 export function isTerminal(fd: number): boolean {
   return libc.isatty(fd) === 1;
 }
-
-/** Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no later file lands there. */
-export function fillStandardDescriptors(): void {
-  for (const fd of [0, 1, 2])
-    if (libc.fcntl(fd, C.F_GETFD, 0) === -1)
-      checked(libc.openat(C.AT_FDCWD, "/dev/null", C.O_RDWR, 0), "openat(2)", "/dev/null");
-}

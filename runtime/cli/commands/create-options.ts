@@ -1,6 +1,8 @@
 /** The options that `create` and `run` have in common, and what they mean to the container layer. */
 import { host } from "#host";
 import type { CreateOptions } from "../../container/plan.ts";
+import { UsageError } from "../../errors/errors.ts";
+import { libc } from "../../libc/libc.ts";
 import { compose } from "../../reg/compose.ts";
 import type { Context, OptionTable, Values } from "../command.ts";
 
@@ -40,15 +42,25 @@ export const CREATE_OPTIONS = {
 
 /** The socket of sd_notify(3), in $NOTIFY_SOCKET. */
 export function notifySocket(): string | undefined {
-  const name = "NOTIFY_SOCKET=";
-  return host.environ.find((variable) => variable.startsWith(name))?.slice(name.length) || undefined;
+  return variable("NOTIFY_SOCKET") || undefined;
 }
 
-/** How many descriptors sd_listen_fds(3) passes, in $LISTEN_FDS. */
+/** How many descriptors sd_listen_fds(3) passes, in $LISTEN_FDS; none when $LISTEN_PID says that they are for another process. */
 export function listenFds(): number {
-  const entry = host.environ.find((variable) => variable.startsWith("LISTEN_FDS="));
-  const count = Number(entry?.slice("LISTEN_FDS=".length) ?? 0);
+  const count = Number(variable("LISTEN_FDS") ?? 0);
+  const pid = variable("LISTEN_PID");
+  if (pid !== undefined && pid !== String(libc.getpid())) return 0;
   return Number.isInteger(count) && count > 0 ? count : 0;
+}
+
+function variable(name: string): string | undefined {
+  return host.environ.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+/** How many descriptors from 3 on are the container's. */
+export function preserved({ "preserve-fds": count = 0 }: { readonly "preserve-fds"?: number | undefined }): number {
+  if (count < 0) throw new UsageError(`--preserve-fds ${count}: expected 0 or more`);
+  return count + listenFds();
 }
 
 export function createOptions(values: Values<typeof CREATE_OPTIONS>, id: string, context: Context): CreateOptions {

@@ -5,7 +5,7 @@ import { shellStatus } from "../../libc/process.ts";
 import type { Capabilities, Process, User } from "../../oci/config.ts";
 import { parseProcess } from "../../oci/parse.ts";
 import { defineCommand, type OptionTable, type Values } from "../command.ts";
-import { listenFds } from "./create-options.ts";
+import { listenFds, preserved } from "./create-options.ts";
 
 const OPTIONS = {
   process: { type: "string", alias: "p", placeholder: "FILE", describe: "read the process from FILE, as JSON" },
@@ -57,6 +57,7 @@ export const command = defineCommand({
   options: OPTIONS,
   optionsFirst: true,
   failureStatus: 255,
+  preserved,
   run: (values, [id = "", ...args], { root, warn }) => {
     const cgroup = parseCgroup(values.cgroup ?? []);
     const optional = {
@@ -68,7 +69,6 @@ export const command = defineCommand({
     for (const name of Object.keys(optional) as (keyof typeof optional)[])
       if (optional[name] === undefined) delete optional[name];
     const preserveFds = values["preserve-fds"] ?? 0;
-    if (preserveFds < 0) throw new UsageError(`--preserve-fds ${preserveFds}: expected 0 or more`);
     const status = exec({
       root,
       id,

@@ -1,7 +1,7 @@
 import { run } from "../../container/run.ts";
 import { shellStatus } from "../../libc/process.ts";
 import { defineCommand } from "../command.ts";
-import { CREATE_OPTIONS, createOptions } from "./create-options.ts";
+import { CREATE_OPTIONS, createOptions, preserved } from "./create-options.ts";
 
 export const command = defineCommand({
   name: "run",
@@ -14,6 +14,7 @@ export const command = defineCommand({
   },
   optionsFirst: true,
   readsConfig: true,
+  preserved,
   run: (values, [id = ""], context) => {
     const detach = values.detach ?? false;
     const status = run({ ...createOptions(values, id, context), detach, keep: values.keep ?? false });
