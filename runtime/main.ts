@@ -23,13 +23,13 @@ async function main(args: readonly string[]): Promise<number> {
   if (values.version === true) return (await import("./cli/version.ts")).showVersion() ?? 0;
   if (name === undefined || values.help === true)
     return (await import("./cli/help.ts")).showHelp(COMMANDS).then(() => 0);
-  fillStandardDescriptors(); // before anything is opened, which would land there
   let line: ReturnType<typeof parseLine>;
   try {
     const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (load === undefined) throw (await import("./cli/usage.ts")).unknownCommand(name, COMMANDS);
     command = (await load()).command;
     line = parseLine(rest, command);
+    fillStandardDescriptors(command.preserved !== undefined);
     if (command.preserved !== undefined) setAside(command.preserved(line.values));
   } finally {
     log = openLog(values); // only now; and a wrong command line belongs into the log, too

@@ -12,11 +12,15 @@ import { Struct } from "../libc/memory.ts";
 import { closeHeld } from "../libc/process.ts";
 import { RLIMIT } from "../libc/structs.ts";
 
-/** Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no later file lands there. */
-export function fillStandardDescriptors(): void {
+/**
+ * Opens /dev/null as descriptors 0, 1 and 2 where they are closed, so that no later file lands there. A container may write to it; what
+ * this process itself has to say must not vanish there, and fails.
+ */
+export function fillStandardDescriptors(forContainer: boolean): void {
+  const flags = forContainer ? C.O_RDWR : C.O_RDONLY;
   for (const fd of [0, 1, 2])
     if (libc.fcntl(fd, C.F_GETFD, 0) === -1)
-      checked(libc.openat(C.AT_FDCWD, "/dev/null", C.O_RDWR, 0), "openat(2)", "/dev/null");
+      checked(libc.openat(C.AT_FDCWD, "/dev/null", flags, 0), "openat(2)", "/dev/null");
 }
 
 /** What this process and init open at the same time, with much to spare. */
