@@ -105,49 +105,60 @@ int held_descriptors(int held[2]) {
     return 2;
 }
 
-/* The executable through a read-only overlay of its directory; -1 where the kernel or the filesystem does not allow it. */
-static int overlay_of(char *path) {
-    char lower[PATH_MAX + 64];
+/* Do two descriptors show the same file? An overlay has inodes of its own, but not another file's size and times. */
+static int is_same(int one, int other) {
+    struct stat a, b;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && S_ISREG(b.st_mode) && a.st_size == b.st_size &&
+           a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
+           a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+}
+
+/* The executable through a read-only overlay of its directory; -1 where the kernel or the filesystem does not allow it. The directory is
+ * named by a descriptor: in a name, the overlay would take ':' for the end of a layer. */
+static int overlay_of(const char *path, int running) {
+    char lower[128];
     int executable = -1;
+    int directory = open(dirname(strdupa(path)), O_PATH | O_DIRECTORY | O_CLOEXEC);
     int empty_filesystem = new_filesystem("tmpfs"); /* an overlay without upper needs two lower layers */
     int empty = detached_mount(empty_filesystem, MOUNT_ATTR_RDONLY);
     int overlay_filesystem = new_filesystem("overlay");
     int overlay = -1;
-    snprintf(lower, sizeof lower, "%s:/proc/self/fd/%d", dirname(strdupa(path)), empty);
-    if (empty >= 0 && overlay_filesystem >= 0 &&
+    snprintf(lower, sizeof lower, "/proc/self/fd/%d:/proc/self/fd/%d", directory, empty);
+    if (directory >= 0 && empty >= 0 && overlay_filesystem >= 0 &&
         syscall(SYS_fsconfig, overlay_filesystem, FSCONFIG_SET_STRING, "lowerdir", lower, 0) == 0)
         overlay = detached_mount(overlay_filesystem, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (overlay >= 0)
         executable = openat(overlay, basename(strdupa(path)), O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (executable >= 0 && !is_same(running, executable)) {
+        close(executable); /* it was replaced since it was started */
+        executable = -1;
+    }
     if (executable >= 0)
         executable = hold(empty, overlay, executable);
-    int used[] = {empty_filesystem, empty, overlay_filesystem, overlay};
+    int used[] = {directory, empty_filesystem, empty, overlay_filesystem, overlay};
     for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
         if (used[i] >= 0)
             close(used[i]);
     return executable;
 }
 
-static int memfd_of(const char *path) {
+static int memfd_of(int running) {
     struct stat status;
-    int source = open(path, O_RDONLY | O_CLOEXEC);
-    if (source < 0)
-        return -1;
+    off_t offset = 0;
     int copy = memfd_create("reg", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
     if (copy < 0 && errno == EINVAL)
         copy = memfd_create("reg", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    off_t left = copy < 0 || fstat(source, &status) < 0 ? -1 : status.st_size;
+    off_t left = copy < 0 || fstat(running, &status) < 0 ? -1 : status.st_size;
     while (left > 0) {
-        ssize_t moved = sendfile(copy, source, NULL, (size_t)left);
+        ssize_t moved = sendfile(copy, running, &offset, (size_t)left);
         if (moved <= 0)
             break;
         left -= moved;
     }
-    close(source);
-    if (left == 0 && fchmod(copy, 0555) == 0 && fcntl(copy, F_ADD_SEALS, SEALS) == 0) {
-        fcntl(copy, F_ADD_SEALS, F_SEAL_EXEC); /* Linux 6.3; a mode bit is not what this is about */
+    /* F_SEAL_EXEC, Linux 6.3, keeps the mode too; it can only be set together with the seal of seals. */
+    if (left == 0 && fchmod(copy, 0555) == 0 &&
+        (fcntl(copy, F_ADD_SEALS, SEALS | F_SEAL_EXEC) == 0 || fcntl(copy, F_ADD_SEALS, SEALS) == 0))
         return copy;
-    }
     if (copy >= 0)
         close(copy);
     return -1;
@@ -162,13 +173,14 @@ void seal_executable(char **argv, char **environment) {
     char path[PATH_MAX];
     if (is_sealed())
         return;
+    int running = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
-    if (length > 0) {
+    if (running >= 0 && length > 0) {
         path[length] = '\0';
-        int executable = overlay_of(path);
+        int executable = overlay_of(path, running);
         if (executable >= 0)
             execute(executable, argv, environment);
-        executable = memfd_of(path);
+        executable = memfd_of(running);
         if (executable >= 0)
             execute(executable, argv, environment);
     }

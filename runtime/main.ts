@@ -7,6 +7,7 @@ import { checkPositionals, parseOptions } from "./cli/parse.ts";
 import { COMMANDS, PRELOADED } from "./cli/registry.ts";
 import { RegError, toErrorData, UsageError } from "./errors/errors.ts";
 import { libc } from "./libc/libc.ts";
+import { keepChildren } from "./libc/process.ts";
 import { fillStandardDescriptors, setAside } from "./linux/descriptors.ts";
 import { InvalidDocument } from "./oci/validate.ts";
 
@@ -29,6 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (load === undefined) throw (await import("./cli/usage.ts")).unknownCommand(name, COMMANDS);
     command = (await load()).command;
     line = parseLine(rest, command);
+    keepChildren();
     fillStandardDescriptors(command.preserved !== undefined);
     if (command.preserved !== undefined) setAside(command.preserved(line.values));
   } finally {

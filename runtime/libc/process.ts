@@ -46,6 +46,11 @@ export function waitFor(pid: number): ExitStatus {
   }
 }
 
+/** Makes waitpid(2) work where the caller ignores SIGCHLD: children would vanish without a status. On Node, libuv has a handler. */
+export function keepChildren(): void {
+  if (host.kind === "native") libc.signal(SIGCHLD, 0);
+}
+
 /** Whether the process is a child of this one, ended or not. waitid(2). */
 export function isChild(pid: number): boolean {
   const P_PID = 1;

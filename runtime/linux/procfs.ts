@@ -27,6 +27,16 @@ export function writeProc(proc: number, path: string, text: string): void {
   withFd(openat2(proc, path, C.O_WRONLY, resolve), (fd) => writeAll(fd, host.encode(text), `/proc/${path}`));
 }
 
+/**
+ * Refuses a mount whose target is in a procfs, though its path does not say so: a link of the image leads there, and a file of the container's would
+ * stand for one of the kernel's. What the path says was checked with config.json.
+ */
+export function refuseProc(target: number, path: string): void {
+  if (path === "/proc" || path.startsWith("/proc/")) return;
+  if (filesystemType(target) !== C.PROC_SUPER_MAGIC) return;
+  throw new RegError("EPERM", `mount on ${path}: in the rootfs it leads into a procfs`);
+}
+
 /** A pid namespace: a descriptor, and the path that it was opened by. */
 export interface PidNamespace {
   readonly fd: number;

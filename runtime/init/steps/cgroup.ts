@@ -8,6 +8,7 @@ import { libc } from "../../libc/libc.ts";
 import { cloneTree, mount, moveMount, setMountAttributes } from "../../libc/mount.ts";
 import { type CgroupHost, type Hierarchy, parseOwnCgroups } from "../../linux/cgroup/host.ts";
 import { directoryInRoot, fdPath } from "../../linux/path.ts";
+import { refuseProc } from "../../linux/procfs.ts";
 import type { CgroupMount } from "../../oci/plan/mounts.ts";
 
 /** Mounts the cgroup filesystem, or the tmpfs with one mount for each hierarchy on v1. The process is in its cgroup by now. */
@@ -34,6 +35,7 @@ function mountV2(root: number, entry: CgroupMount, cgroups: CgroupHost, ownNames
   const [hierarchy] = cgroups.hierarchies;
   if (hierarchy === undefined) return;
   withFd(directoryInRoot(root, entry.destination).fd, (target) => {
+    refuseProc(target, entry.destination);
     // In a cgroup namespace the filesystem's root is this process's cgroup.
     if (ownNamespace) {
       try {
@@ -50,6 +52,7 @@ function mountV2(root: number, entry: CgroupMount, cgroups: CgroupHost, ownNames
 function mountV1(root: number, entry: CgroupMount, cgroups: CgroupHost, ownNamespace: boolean): void {
   const readonly = (entry.options.flags & C.MS_RDONLY) !== 0;
   withFd(directoryInRoot(root, entry.destination).fd, (under) => {
+    refuseProc(under, entry.destination);
     mount("tmpfs", fdPath(under), "tmpfs", entry.options.flags & ~C.MS_RDONLY, "mode=755");
   });
   const places = ownNamespace ? {} : ownPlaces(cgroups);

@@ -20,7 +20,7 @@ import {
 } from "../../libc/mount.ts";
 import { copyTree } from "../../linux/copy-tree.ts";
 import { directoryInRoot, fdPath, fileInRoot, openInRoot, openInRootIfExists, splitPath } from "../../linux/path.ts";
-import { type PidNamespace, procOf } from "../../linux/procfs.ts";
+import { type PidNamespace, procOf, refuseProc } from "../../linux/procfs.ts";
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
@@ -151,6 +151,7 @@ function mountFilesystem(
   if (label !== undefined && LABELLED.includes(type)) data = `${data}${data === "" ? "" : ","}context="${label}"`;
   const flags = entry.readonlyAtEnd || options.tmpCopyUp ? options.flags & ~C.MS_RDONLY : options.flags;
   withFd(fd, () => {
+    refuseProc(fd, destination);
     if (options.tmpCopyUp) {
       copyUp(fd, root, entry, flags, data, hasNamespace(namespaces, "user"));
       return;
@@ -246,6 +247,7 @@ function bind(root: number, entry: BindMount, made: number | undefined): void {
       setMountAttributes(tree, { set: options.recursiveSet, clear: options.recursiveClear }, true, source);
     const target = bindTarget(root, entry, stat("", tree).type === C.S_IFDIR);
     withFd(target, () => {
+      refuseProc(target, destination);
       try {
         moveMount(tree, target, `${source} on ${destination}`);
       } catch (error) {
