@@ -115,27 +115,21 @@ static int make_snapshot(const char *path) {
     return 0;
 }
 
+#endif
+
 int main(int argc, char **argv) {
     JSRuntime *runtime;
     if (enters_container(argc, argv))
         seal_executable(argv, environ);
+#ifdef SNAPSHOT_ADDRESS
     JSContext *ctx = snapshot_restore(&runtime);
     if (ctx == NULL)
         return make_snapshot(argv[1]);
     JS_UpdateStackTop(runtime);
-    return run(runtime, ctx, argc, argv);
-}
-
 #else /* for the sanitizers, which want to see every allocation */
-
-int main(int argc, char **argv) {
-    JSRuntime *runtime;
-    if (enters_container(argc, argv))
-        seal_executable(argv, environ);
     JSContext *ctx = boot(&runtime, 0);
     if (ctx == NULL)
         return 1;
+#endif
     return run(runtime, ctx, argc, argv);
 }
-
-#endif

@@ -22,14 +22,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U /* Linux 6.3 */
-#endif
-#ifndef F_SEAL_EXEC
-#define F_SEAL_EXEC 0x0020
-#endif
-
 enum {
+    MEMFD_EXEC = 0x10, /* MFD_EXEC and F_SEAL_EXEC: Linux 6.3, which the headers may be older than */
+    SEAL_EXEC = 0x20,
     SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE,
     HELD_FROM = 500, /* above what callers preserve for containers, below the usual limit of 1024 */
 };
@@ -68,14 +63,16 @@ static int is_sealed(void) {
     return sealed;
 }
 
-static int new_filesystem(const char *type) {
-    return (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
-}
-
 static int detached_mount(int filesystem, unsigned attributes) {
     if (filesystem < 0 || syscall(SYS_fsconfig, filesystem, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
         return -1;
     return (int)syscall(SYS_fsmount, filesystem, FSMOUNT_CLOEXEC, attributes);
+}
+
+static void close_all(const int *descriptors, int count) {
+    for (int i = 0; i < count; i++)
+        if (descriptors[i] >= 0)
+            close(descriptors[i]);
 }
 
 /* Keeps two detached mounts open over the execution, at the two numbers below that of the executable. Returns its number. */
@@ -87,10 +84,7 @@ static int hold(int empty, int overlay, int executable) {
         close(executable);
         return third;
     }
-    int made[] = {first, second, third};
-    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
-        if (made[i] >= 0)
-            close(made[i]);
+    close_all((int[]){first, second, third}, 3);
     return executable;
 }
 
@@ -108,9 +102,8 @@ int held_descriptors(int held[2]) {
 /* Do two descriptors show the same file? An overlay has inodes of its own, but not another file's size and times. */
 static int is_same(int one, int other) {
     struct stat a, b;
-    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && S_ISREG(b.st_mode) && a.st_size == b.st_size &&
-           a.st_mtim.tv_sec == b.st_mtim.tv_sec && a.st_mtim.tv_nsec == b.st_mtim.tv_nsec &&
-           a.st_ctim.tv_sec == b.st_ctim.tv_sec && a.st_ctim.tv_nsec == b.st_ctim.tv_nsec;
+    return fstat(one, &a) == 0 && fstat(other, &b) == 0 && a.st_mode == b.st_mode && a.st_size == b.st_size &&
+           memcmp(&a.st_mtim, &b.st_mtim, sizeof a.st_mtim) == 0 && memcmp(&a.st_ctim, &b.st_ctim, sizeof a.st_ctim) == 0;
 }
 
 /* The executable through a read-only overlay of its directory; -1 where the kernel or the filesystem does not allow it. The directory is
@@ -119,9 +112,9 @@ static int overlay_of(const char *path, int running) {
     char lower[128];
     int executable = -1;
     int directory = open(dirname(strdupa(path)), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int empty_filesystem = new_filesystem("tmpfs"); /* an overlay without upper needs two lower layers */
+    int empty_filesystem = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC); /* an overlay without upper needs two lower layers */
     int empty = detached_mount(empty_filesystem, MOUNT_ATTR_RDONLY);
-    int overlay_filesystem = new_filesystem("overlay");
+    int overlay_filesystem = (int)syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC);
     int overlay = -1;
     snprintf(lower, sizeof lower, "/proc/self/fd/%d:/proc/self/fd/%d", directory, empty);
     if (directory >= 0 && empty >= 0 && overlay_filesystem >= 0 &&
@@ -129,23 +122,16 @@ static int overlay_of(const char *path, int running) {
         overlay = detached_mount(overlay_filesystem, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (overlay >= 0)
         executable = openat(overlay, basename(strdupa(path)), O_PATH | O_CLOEXEC | O_NOFOLLOW);
-    if (executable >= 0 && !is_same(running, executable)) {
-        close(executable); /* it was replaced since it was started */
-        executable = -1;
-    }
-    if (executable >= 0)
-        executable = hold(empty, overlay, executable);
-    int used[] = {directory, empty_filesystem, empty, overlay_filesystem, overlay};
-    for (size_t i = 0; i < sizeof used / sizeof used[0]; i++)
-        if (used[i] >= 0)
-            close(used[i]);
+    if (executable >= 0) /* another file when it was replaced since it was started */
+        executable = is_same(running, executable) ? hold(empty, overlay, executable) : (close(executable), -1);
+    close_all((int[]){directory, empty_filesystem, empty, overlay_filesystem, overlay}, 5);
     return executable;
 }
 
 static int memfd_of(int running) {
     struct stat status;
     off_t offset = 0;
-    int copy = memfd_create("reg", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+    int copy = memfd_create("reg", MFD_CLOEXEC | MFD_ALLOW_SEALING | MEMFD_EXEC);
     if (copy < 0 && errno == EINVAL)
         copy = memfd_create("reg", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     off_t left = copy < 0 || fstat(running, &status) < 0 ? -1 : status.st_size;
@@ -157,7 +143,7 @@ static int memfd_of(int running) {
     }
     /* F_SEAL_EXEC, Linux 6.3, keeps the mode too; it can only be set together with the seal of seals. */
     if (left == 0 && fchmod(copy, 0555) == 0 &&
-        (fcntl(copy, F_ADD_SEALS, SEALS | F_SEAL_EXEC) == 0 || fcntl(copy, F_ADD_SEALS, SEALS) == 0))
+        (fcntl(copy, F_ADD_SEALS, SEALS | SEAL_EXEC) == 0 || fcntl(copy, F_ADD_SEALS, SEALS) == 0))
         return copy;
     if (copy >= 0)
         close(copy);
@@ -177,12 +163,8 @@ void seal_executable(char **argv, char **environment) {
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
     if (running >= 0 && length > 0) {
         path[length] = '\0';
-        int executable = overlay_of(path, running);
-        if (executable >= 0)
-            execute(executable, argv, environment);
-        executable = memfd_of(running);
-        if (executable >= 0)
-            execute(executable, argv, environment);
+        execute(overlay_of(path, running), argv, environment);
+        execute(memfd_of(running), argv, environment);
     }
     fprintf(stderr, "reg: cannot seal the executable against the container: %s\n"
                     "hint: /proc must be mounted, and memfd_create(2) allowed\n",
