@@ -129,6 +129,22 @@ function validators(definitions: JsonObject, full: boolean): string {
   return standalone(ajv, exported);
 }
 
+/** So many violations are told; a document may have millions of them, each larger than what it is about. */
+const MOST_VIOLATIONS = 10_000;
+
+/** Errors are added to one list, which has an end: ajv makes a new list of all for each reference, in quadratic time. */
+function boundErrors(code: string): string {
+  const helpers =
+    `function add(list, error) { if (list.length < ${MOST_VIOLATIONS}) list.push(error); }\n` +
+    "function join(list, more) { if (list === null) return more; for (const error of more) add(list, error); return list; }\n";
+  const joined = code.replace(
+    /vErrors === null \? (\w+)\.errors : vErrors\.concat\(\1\.errors\)/g,
+    "join(vErrors, $1.errors)",
+  );
+  if (joined.includes(".concat(")) throw new Error("ajv concatenates errors in another way");
+  return helpers + joined.replaceAll("vErrors.push(", "add(vErrors, ");
+}
+
 const FULL_TYPES = `export interface Violation {
   readonly instancePath: string;
   readonly keyword: string;
@@ -190,5 +206,5 @@ mkdirSync(output, { recursive: true });
 write("types.generated.ts", await types(definitions));
 const fast = dropErrors(validators(definitions, false));
 write("fast.generated.ts", module(fast, "(document: unknown) => boolean", ""));
-write("full.generated.ts", module(validators(definitions, true), "Validator", FULL_TYPES));
+write("full.generated.ts", module(boundErrors(validators(definitions, true)), "Validator", FULL_TYPES));
 write("names.generated.ts", names(definitions));

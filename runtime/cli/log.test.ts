@@ -22,8 +22,8 @@ function written(options: Omit<LogOptions, "target">, use: (log: Log) => void): 
 const TIME = "\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ";
 
 log("JSON records have level, msg and time, and no fractions of a second", () => {
-  const text = written({ format: "json", level: "info" }, (log) => log.write("info", 'a "b"\nc'));
-  assert.match(text, new RegExp(`^\\{"level":"info","msg":"a \\\\"b\\\\"\\\\nc","time":"${TIME}"\\}\\n$`));
+  const text = written({ format: "json", level: "info" }, (log) => log.error('a "b"\nc'));
+  assert.match(text, new RegExp(`^\\{"level":"error","msg":"a \\\\"b\\\\"\\\\nc","time":"${TIME}"\\}\\n$`));
 });
 
 log("text records are as logrus writes them", () => {

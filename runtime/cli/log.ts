@@ -5,7 +5,8 @@
  */
 import { host } from "#host";
 import type { ErrorContext } from "../errors/errors.ts";
-import { RegError } from "../errors/errors.ts";
+import { ConfigError, RegError } from "../errors/errors.ts";
+import { printable, printableJson, printableLines } from "../errors/printable.ts";
 import * as C from "../libc/constants.ts";
 import { open, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
@@ -63,9 +64,10 @@ export class Log {
 
   write(level: Level, message: string): void {
     if (!this.shows(level)) return;
-    if (this.#fd === undefined) writeStderr(`${level}: ${message}`);
-    else if (this.#held !== undefined) this.#held.push(message);
-    else this.#record(level, message);
+    const line = printable(message);
+    if (this.#fd === undefined) writeStderr(`${level}: ${line}`);
+    else if (this.#held !== undefined) this.#held.push(line);
+    else this.#record(level, line);
   }
 
   /** The command's failure: a record in the log, a plain line on stderr. conmon shows the one, containerd the other. */
@@ -94,7 +96,7 @@ export class Log {
 
   #render(level: Level, message: string): string {
     if (this.#service?.kind === "syslog")
-      return `<${FACILITY_DAEMON * 8 + SEVERITY[level]}>${this.#service.id}[${libc.getpid()}]: ${message}`;
+      return `<${FACILITY_DAEMON * 8 + SEVERITY[level]}>${this.#service.id}[${libc.getpid()}]: ${printable(message)}`;
     if (this.#service?.kind === "journald")
       return (
         journalField("SYSLOG_IDENTIFIER", this.#service.id) +
@@ -102,37 +104,34 @@ export class Log {
         journalField("MESSAGE", message)
       );
     const time = `${new Date().toISOString().slice(0, 19)}Z`;
-    if (this.#format === "json") return `${JSON.stringify({ level, msg: message, time })}\n`;
-    const quoted = /^[\w\-./@^+]+$/.test(message) ? message : JSON.stringify(message);
+    if (this.#format === "json") return `${printableJson({ level, msg: message, time })}\n`;
+    const quoted = /^[\w\-./@^+]+$/.test(message) ? message : printableJson(message);
     return `time="${time}" level=${level} msg=${quoted}\n`;
   }
 }
 
 /** A field of systemd's native journal protocol in its simple form, which has no room for line ends. */
 function journalField(name: string, value: string): string {
-  return `${name}=${value.replaceAll("\n", "; ")}\n`;
+  return `${name}=${printable(value.replaceAll("\n", "; "))}\n`;
 }
 
 /** One or more whole lines on stderr, the program's name before the first. */
 function writeStderr(message: string): void {
   try {
-    writeAll(2, host.encode(`reg: ${printable(message)}\n`));
+    writeAll(2, host.encode(`reg: ${printableLines(message)}\n`));
   } catch (error) {
     if (!(error instanceof RegError)) throw error; // a closed stderr must not hide the exit status
   }
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
-
-/** Messages quote what a bundle or a hook says, and control characters would reach the reader's terminal. */
-function printable(text: string): string {
-  return text.replace(CONTROL, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
-}
-
-/** An error as its reader wants it: what was attempted, the field, and on a line of its own what to do. */
+/**
+ * An error as its reader wants it: what was attempted, the field, and on a line of its own what to do. Messages quote what a bundle or a
+ * hook says: what they hold stands on one line, but for lists of faults and traces, which are lines of ours.
+ */
 export function formatError(error: { readonly message: string } & ErrorContext): string {
-  const field = error.field === undefined ? "" : ` [${error.field}]`;
-  const hint = error.hint === undefined ? "" : `\nhint: ${error.hint}`;
-  return `${error.message}${field}${hint}`;
+  const ours = !(error instanceof RegError) || error instanceof ConfigError;
+  const message = ours ? error.message : printable(error.message);
+  const field = error.field === undefined ? "" : ` [${printable(error.field)}]`;
+  const hint = error.hint === undefined ? "" : `\nhint: ${printable(error.hint)}`;
+  return `${message}${field}${hint}`;
 }

@@ -1,17 +1,21 @@
 /** What commands print on stdout: text, tables, JSON. */
 import { host } from "#host";
+import { printable, printableJson, printableLines } from "../errors/printable.ts";
 import { writeAll } from "../libc/file.ts";
 
-export function bytes(text: string): Uint8Array {
-  return host.encode(text);
+/** Prints lines of text, with the control characters of strangers escaped. */
+export function print(text: string): void {
+  writeAll(1, host.encode(printableLines(text)), "standard output");
 }
 
-export function print(text: string): void {
-  writeAll(1, bytes(text), "standard output");
+/** Prints a value as JSON. */
+export function printJson(value: unknown, indent?: number): void {
+  writeAll(1, host.encode(`${printableJson(value, indent)}\n`), "standard output");
 }
 
 /** Rows under a header, columns at least 12 wide and 3 spaces apart, as runc prints them. */
-export function table(rows: readonly (readonly string[])[]): string {
+export function table(cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, column) => {

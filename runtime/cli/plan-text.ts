@@ -1,4 +1,6 @@
 /** A plan in words: what will be done, in the order of execution, and the field of config.json that asks for it. */
+
+import { printable } from "../errors/printable.ts";
 import * as C from "../libc/constants.ts";
 import { CAPABILITY_NAMES, type CapabilitySet, hasCapability } from "../linux/capability.ts";
 import type { Hooks } from "../oci/config.ts";
@@ -47,12 +49,16 @@ export function describePlan(plan: Plan): PlanStage[] {
 
 /** The stages as text: numbered, with the fields in a column of their own. */
 export function formatPlan({ id, bundle }: Plan, stages: readonly PlanStage[]): string {
-  const lines = [`plan for container ${id}, bundle ${bundle}`];
+  const lines = [printable(`plan for container ${id}, bundle ${bundle}`)];
   stages.forEach(({ stage, steps }, index) => {
     lines.push("", `${index + 1}. ${stage}`);
-    const width = Math.min(COLUMN, Math.max(...steps.map(({ what }) => what.length)));
-    for (const { what, field } of steps)
-      lines.push(field === undefined ? `   ${what}` : `   ${what.padEnd(width)}  ${field}`);
+    const texts = steps.map(({ what }) => printable(what));
+    const longest = texts.reduce((most, text) => Math.max(most, text.length), 0);
+    const width = Math.min(COLUMN, longest);
+    steps.forEach(({ field }, at) => {
+      const text = texts[at] ?? "";
+      lines.push(field === undefined ? `   ${text}` : `   ${text.padEnd(width)}  ${printable(field)}`);
+    });
   });
   return `${lines.join("\n")}\n`;
 }

@@ -1,6 +1,6 @@
 /** `reg start`: lets init run the user's process (runtime-spec runtime.md, "Lifecycle" 6 to 9). */
 import { host } from "#host";
-import { type ErrorData, fromErrorData, RegError } from "../errors/errors.ts";
+import { parseErrorData, RegError } from "../errors/errors.ts";
 import { alreadyRunning, startCreating, startStopped } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, readAll, withFd, writeAll } from "../libc/file.ts";
@@ -120,6 +120,6 @@ export class Gate {
     close(this.fd);
     const said = host.decode(withFd(answer, () => readAll(answer, "the exec fifo")));
     if (said === "") return undefined;
-    return said === GO ? startStopped() : fromErrorData(JSON.parse(said) as ErrorData);
+    return said === GO ? startStopped() : parseErrorData(said);
   }
 }

@@ -77,15 +77,41 @@ export interface ErrorData {
 export function toErrorData(error: unknown): ErrorData {
   if (!(error instanceof RegError)) {
     const text = error instanceof Error ? `${error.name}: ${error.message}\n${error.stack ?? ""}` : String(error);
-    return { code: "INTERNAL", message: `internal error: ${text}` };
+    return { code: "INTERNAL", message: shortened(`internal error: ${text}`, 6000) };
   }
   const { code, message, field, hint } = error;
-  return { code, message, ...(field === undefined ? {} : { field }), ...(hint === undefined ? {} : { hint }) };
+  return {
+    code,
+    message: shortened(message, 6000),
+    ...(field === undefined ? {} : { field: shortened(field, 1000) }),
+    ...(hint === undefined ? {} : { hint: shortened(hint, 1000) }),
+  };
 }
 
-/** The error that data describes: a failure in init reads like a local one. */
-export function fromErrorData(data: ErrorData): RegError {
-  return new RegError(data.code, data.message, data);
+/** A message between processes has an end; what a stranger's document says may have none. */
+function shortened(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most / 2)}...${text.slice(-most / 2)}`;
+}
+
+/** The error that data describes: a failure in init reads like a local one. Somebody else may have written the data. */
+export function fromErrorData(data: unknown): RegError {
+  const given = (typeof data === "object" && data !== null ? data : {}) as Record<string, unknown>;
+  const { code, message, field, hint } = given;
+  if (typeof code !== "string" || typeof message !== "string")
+    return new RegError("EPROTO", "init gave no answer that can be read");
+  const context = { ...(typeof field === "string" ? { field } : {}), ...(typeof hint === "string" ? { hint } : {}) };
+  return new RegError(code, message, context);
+}
+
+/** As fromErrorData, from its JSON. */
+export function parseErrorData(text: string): RegError {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch {
+    // Told below as what it is: no answer.
+  }
+  return fromErrorData(data);
 }
 
 /** Runs `action`; an error that leaves it without a field gets this one. */

@@ -65,12 +65,16 @@ export function cString(text: string): Uint8Array {
 }
 
 /** A NULL-terminated `char *[]`, such as argv; `keep` must stay referenced until the call that uses it is over. */
-export function cStringArray(texts: readonly string[]): { readonly pointers: Uint8Array; readonly keep: Uint8Array[] } {
-  const keep = texts.map(cString);
+export function cStringArray(texts: readonly string[]): { readonly pointers: Uint8Array; readonly keep: Uint8Array } {
+  for (const text of texts) if (text.includes("\0")) throw new RangeError("a C string cannot hold a NUL byte");
+  // All in one block: a program may have millions of arguments.
+  const keep = host.encode(`${texts.join("\0")}\0`);
+  const address = host.address(keep);
   const table = new Struct((texts.length + 1) * 8);
-  keep.forEach((memory, index) => {
-    table.setPointer(index * 8, memory);
-  });
+  for (let index = 0, offset = 0; index < texts.length; index++) {
+    table.setU64(index * 8, address + offset);
+    offset = keep.indexOf(0, offset) + 1;
+  }
   return { pointers: table.bytes, keep };
 }
 

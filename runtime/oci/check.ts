@@ -123,8 +123,8 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : `a list of ${value.length}`;
   if (typeof value === "object" && value !== null) return "an object";
   if (typeof value !== "string") return String(value);
-  const text = JSON.stringify(value);
-  return text.length <= 62 ? text : `${text.slice(0, 58)}..."`;
+  const text = JSON.stringify(value.slice(0, 62));
+  return text.length <= 62 && value.length <= 62 ? text : `${text.slice(0, 58)}..."`;
 }
 
 /** A name as a step of a JSON pointer, RFC 6901. */
@@ -132,10 +132,14 @@ export function escapePointer(name: string): string {
   return name.includes("~") || name.includes("/") ? name.replaceAll("~", "~0").replaceAll("/", "~1") : name;
 }
 
+/** So many are collected. oci-schemas/build.ts has the same limit. */
+export const MOST_FAULTS = 10_000;
+
 class Faults {
   readonly list: CheckFault[] = [];
 
   add(pointer: string, expected: string, found: unknown, choices?: string): void {
+    if (this.list.length >= MOST_FAULTS) return;
     this.list.push({ pointer, expected, found: show(found), ...(choices === undefined ? {} : { choices }) });
   }
 }
@@ -210,7 +214,7 @@ function rlimitRules(rlimits: readonly Rlimit[], at: string, faults: Faults): vo
   for (let index = 0; index < rlimits.length; index++) {
     const { type, soft, hard } = rlimits[index] as Rlimit;
     if (seen.includes(` ${type} `)) faults.add(`${at}/${index}/type`, "each type once", type);
-    seen += `${type} `;
+    else seen += `${type} `;
     if (soft > hard) faults.add(`${at}/${index}/soft`, `at most the hard limit, ${hard}`, soft); // setrlimit(2)
   }
 }
@@ -311,7 +315,7 @@ function namespaceRules(linux: Linux, namespaces: Namespaces, faults: Faults): v
   let seen = " ";
   for (const [index, { type }] of (linux.namespaces ?? []).entries()) {
     if (seen.includes(` ${type} `)) faults.add(`/linux/namespaces/${index}`, "each type of namespace once", type);
-    seen += `${type} `;
+    else seen += `${type} `;
   }
   const user = namespaces.has("user");
   const joined = namespaces.joins("user");
@@ -407,6 +411,7 @@ function isDeviceName(name: string): boolean {
 
 function resourceRules(resources: LinuxResources, at: string, faults: Faults): void {
   const { devices = [], memory = {}, cpu, hugepageLimits = [], rdma = {}, unified = {} } = resources;
+  if (devices.length > MOST_DEVICE_RULES) faults.add(`${at}/devices`, `at most ${MOST_DEVICE_RULES} rules`, devices); // each is compared with those before it
   for (let index = 0; index < devices.length; index++)
     deviceAccessRules(devices[index] as DeviceRule, `${at}/devices/${index}`, faults);
   const { limit = 0, swap = 0 } = memory;
@@ -426,6 +431,8 @@ function resourceRules(resources: LinuxResources, at: string, faults: Faults): v
     if (file === "" || file === "." || file === ".." || file.includes("/"))
       faults.add(`${at}/unified/${escapePointer(file)}`, "the name of a file in the container's cgroup", file);
 }
+
+const MOST_DEVICE_RULES = 2048;
 
 function deviceAccessRules({ type = "", access = "" }: DeviceRule, at: string, faults: Faults): void {
   if (!hasWord(" a b c ", type) && type !== "") faults.add(`${at}/type`, "a, b or c", type);

@@ -152,7 +152,7 @@ const broken: readonly (readonly [name: string, edits: Edits, ...lines: string[]
   ["needs a listener for notifications", { "/linux/seccomp": { ...SECCOMP, syscalls: [{ names: ["x"], action: "SCMP_ACT_NOTIFY" }] } }, "/linux/seccomp/listenerPath: expected a socket for SCMP_ACT_NOTIFY, found nothing"],
   ["refuses NUL bytes in arguments and environment", { "/process/args/0": "a\0b", "/process/env/1": "A=\0" }, '/process/args/0: expected a string without NUL bytes, found "a\\u0000b"', '/process/env/1: expected a string without NUL bytes, found "A=\\u0000"'],
   ["refuses NUL bytes in paths", { "/mounts/1/source": "/\0" }, '/mounts/1/source: expected a string without NUL bytes, found "/\\u0000"'],
-  ["refuses NUL bytes in names", { "/linux/resources/unified": { "memory.max\0": "1" } }, '/linux/resources/unified/memory.max\\u0000: expected a name without NUL bytes, found "memory.max\\u0000"'],
+  ["refuses NUL bytes in names", { "/linux/resources/unified": { "memory.max\0": "1" } }, '/linux/resources/unified/memory.max\\x00: expected a name without NUL bytes, found "memory.max\\u0000"'],
   ["asks for the environments of reg", { "/reg": { enviroments: [] } }, '/reg/environments: expected this property, found "enviroments"; did you mean "environments"?'],
   ["knows where writes may go", { "/reg": { environments: ["a@1"], writable: { type: "tmp" } } }, '/reg/writable/type: expected one of none, tmpfs, directory, found "tmp"; did you mean "tmpfs"?'],
   ["shortens long values", { "/process/cwd": "x".repeat(500) }, `/process/cwd: expected an absolute path, found "${"x".repeat(57)}..."`],

@@ -3,6 +3,7 @@
  * describe errors along.
  */
 import { ConfigError, type Fault } from "../errors/errors.ts";
+import { printable } from "../errors/printable.ts";
 import {
   type CheckFault,
   check,
@@ -12,6 +13,7 @@ import {
   checkReg,
   checkResources,
   escapePointer,
+  MOST_FAULTS,
   show,
 } from "./check.ts";
 import type { Config, HostConfig, LinuxResources, Process, Reg } from "./config.ts";
@@ -31,20 +33,35 @@ export function explain(invalid: InvalidDocument): ConfigError {
     const place = `${file}: not JSON: line ${line}, column ${column}: expected ${expected}, found ${found}`;
     return new ConfigError(`${place}\n${indent(excerpt)}`, [{ pointer: "", expected, found }], { cause: invalid });
   }
-  const faults = findFaults(kind, text);
-  const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
-  return new ConfigError([`${file}: ${count}`, ...faults.map(faultLine)].join("\n"), faults, { cause: invalid });
+  const document = parsed(text);
+  if (document === undefined) {
+    const fault = { pointer: "", expected: "lists and objects not so deep in each other", found: "too many levels" };
+    return new ConfigError(`${file}: expected ${fault.expected}, found ${fault.found}`, [fault], { cause: invalid });
+  }
+  const faults = findFaults(kind, text, document);
+  const many = faults.length >= MOST_FAULTS ? `${MOST_FAULTS} faults and more` : `${faults.length} faults`;
+  const count = faults.length === 1 ? "1 fault" : many;
+  const lines = faults.slice(0, MOST_LINES).map(faultLine);
+  if (faults.length > MOST_LINES) lines.push(`  and ${faults.length - MOST_LINES} more`);
+  return new ConfigError([`${file}: ${count}`, ...lines].join("\n"), faults, { cause: invalid });
+}
+
+/** More than anybody reads. */
+const MOST_LINES = 1000;
+
+/** undefined when the engine gives up, although it is JSON: it goes down into the document, and its stack has an end. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** `/process/args/0: expected a string, found 7`, indented by two. */
 function faultLine({ pointer, expected, found, suggestion }: Fault): string {
   const meant = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
   return `  ${pointer === "" ? "(document)" : printable(pointer)}: expected ${expected}, found ${found}${meant}`;
-}
-
-/** Names come from the document, and control characters would reach the reader's terminal. */
-function printable(pointer: string): string {
-  return Array.from(pointer, (char) => (char < " " ? JSON.stringify(char).slice(1, -1) : char)).join("");
 }
 
 function indent(text: string): string {
@@ -55,18 +72,21 @@ function indent(text: string): string {
 }
 
 /** All faults of a text that is JSON: of its schema, of the rules, of NUL bytes; in the order of the document. */
-function findFaults(kind: DocumentKind, text: string): Fault[] {
-  const original: unknown = JSON.parse(text);
+function findFaults(kind: DocumentKind, text: string, original: unknown): Fault[] {
   const document: unknown = JSON.parse(text);
   dropNulls(document);
   const faults = schemaFaults(kind, document, original);
-  const { repaired, changed } = repair(kind, JSON.parse(JSON.stringify(document)));
+  const draft: unknown = JSON.parse(text);
+  dropNulls(draft);
+  const { repaired, changed } = repair(kind, draft);
   // What follows from a fault of the schema at the same place is not another fault.
-  const known = [...changed, ...faults.map(({ pointer }) => pointer)];
+  const known = new Places([...changed, ...faults.map(({ pointer }) => pointer)]);
   const rules = [...ruleFaults(kind, repaired), ...(text.includes("\\u0000") ? checkNul(document) : [])];
   for (const { choices, ...fault } of rules)
-    if (!known.some((pointer) => related(pointer, fault.pointer))) faults.push(withSuggestion(fault, choices));
-  const positions = new Map(faults.map((fault) => [fault, position(original, fault.pointer)]));
+    if (!known.hasRelated(fault.pointer))
+      faults.push(withSuggestion(fault, faults.length < MOST_LINES ? choices : undefined));
+  const indexes = new Indexes();
+  const positions = new Map(faults.map((fault) => [fault, position(original, fault.pointer, indexes)]));
   return faults.sort((one, other) => compare(positions.get(one) ?? [], positions.get(other) ?? []));
 }
 
@@ -95,28 +115,30 @@ function violations(kind: DocumentKind, document: unknown): readonly Violation[]
 function schemaFaults(kind: DocumentKind, document: unknown, original: unknown): Fault[] {
   const faults = new Map<string, Fault>();
   for (const violation of violations(kind, document)) {
-    const fault = violation.keyword === "required" ? missing(violation, original) : unfit(violation);
+    const suggests = faults.size < MOST_LINES; // what is not shown need not be guessed
+    const fault =
+      violation.keyword === "required" ? missing(violation, original, suggests) : unfit(violation, suggests);
     if (!faults.has(fault.pointer)) faults.set(fault.pointer, fault);
   }
   return [...faults.values()];
 }
 
 /** A required property is not there; often it is, with a slip in its name. */
-function missing({ instancePath, params, parentSchema, data }: Violation, original: unknown): Fault {
+function missing({ instancePath, params, parentSchema, data }: Violation, original: unknown, suggests: boolean): Fault {
   const name = String(params.missingProperty);
   const pointer = `${instancePath}/${escapePointer(name)}`;
   const known = Object.keys(parentSchema.properties ?? {});
-  const unknown = Object.keys(data as object).filter((key) => !known.includes(key));
+  const unknown = Object.keys(suggests ? (data as object) : {}).filter((key) => !known.includes(key));
   const slip = unknown.find((key) => closest(key, [name]) !== undefined);
   if (slip !== undefined) return { pointer, expected: "this property", found: show(slip), suggestion: name };
   return { pointer, expected: "this property", found: show(valueAt(original, pointer)) };
 }
 
-function unfit({ instancePath, keyword, parentSchema, data }: Violation): Fault {
+function unfit({ instancePath, keyword, parentSchema, data }: Violation, suggests: boolean): Fault {
   const found = show(data);
   if (keyword !== "enum") return { pointer: instancePath, expected: expectedType(parentSchema), found };
   const choices = (parentSchema.enum as string[]).filter((choice) => choice !== "");
-  const suggestion = typeof data === "string" ? closest(data, choices) : undefined;
+  const suggestion = suggests && typeof data === "string" ? closest(data, choices) : undefined;
   const fault = { pointer: instancePath, expected: `one of ${choices.join(", ")}`, found };
   return suggestion === undefined ? fault : { ...fault, suggestion };
 }
@@ -151,7 +173,7 @@ function repair(kind: DocumentKind, document: unknown): Repaired {
   // A value that is put in may lack properties of its own, so again, but never without an end.
   for (let round = 0; round < 8; round++) {
     const found = violations(kind, document);
-    if (found.length === 0) break;
+    if (found.length === 0 || found.length >= MOST_FAULTS) break;
     for (const { instancePath, keyword, params, parentSchema } of found) {
       const lacks = keyword === "required";
       const pointer = lacks ? `${instancePath}/${escapePointer(String(params.missingProperty))}` : instancePath;
@@ -176,6 +198,37 @@ function standIn({ type, enum: choices }: Violation["parentSchema"]): unknown {
   if (type === "array") return [];
   if (type === "boolean") return false;
   return type === "string" ? "" : 0;
+}
+
+/** Places in a document, to be asked about others. Linear, as a document may have any number of faults. */
+class Places {
+  readonly #pointers: Set<string>;
+  /** The places that have one of them inside. */
+  readonly #above = new Set<string>();
+
+  constructor(pointers: readonly string[]) {
+    this.#pointers = new Set(pointers);
+    for (const pointer of this.#pointers)
+      for (const above of placesAbove(pointer)) {
+        if (this.#above.has(above)) break;
+        this.#above.add(above);
+      }
+  }
+
+  /** Whether one of them is the place, is inside it, or has it inside. */
+  hasRelated(pointer: string): boolean {
+    if (this.#pointers.has(pointer) || this.#above.has(pointer)) return true;
+    for (const above of placesAbove(pointer)) if (this.#pointers.has(above)) return true;
+    return false;
+  }
+}
+
+/** The places that a place is inside of, from the inner ones on; the document itself is the last. */
+function* placesAbove(pointer: string): Generator<string> {
+  for (let at = pointer; at !== ""; ) {
+    at = at.slice(0, Math.max(at.lastIndexOf("/"), 0));
+    yield at;
+  }
 }
 
 /** Whether one of the places is, or is inside, the other. */
@@ -209,14 +262,29 @@ function setAt(document: unknown, pointer: string, value: unknown): void {
 }
 
 /** Where in the document a pointer leads: the index at each level, past the end for what is not there. */
-function position(document: unknown, pointer: string): number[] {
+function position(document: unknown, pointer: string, indexes: Indexes): number[] {
   let value = document;
   return steps(pointer).map((step) => {
-    const object = typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-    const index = Object.keys(object).indexOf(step);
-    value = object[step];
-    return index === -1 ? Number.MAX_SAFE_INTEGER : index;
+    const object: object = typeof value === "object" && value !== null ? value : {};
+    const index = indexes.of(object, step);
+    value = index === undefined ? undefined : (object as Record<string, unknown>)[step];
+    return index ?? Number.MAX_SAFE_INTEGER;
   });
+}
+
+/** At which place an object has a property: each object is counted once. */
+class Indexes {
+  readonly #known = new Map<object, Map<string, number>>();
+
+  of(object: object, name: string): number | undefined {
+    if (Array.isArray(object)) return Number(name) < object.length ? Number(name) : undefined;
+    let indexes = this.#known.get(object);
+    if (indexes === undefined) {
+      indexes = new Map(Object.keys(object).map((key, index) => [key, index]));
+      this.#known.set(object, indexes);
+    }
+    return indexes.get(name);
+  }
 }
 
 function compare(one: readonly number[], other: readonly number[]): number {

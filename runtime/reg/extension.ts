@@ -102,12 +102,15 @@ function forbiddenBy({ store, domain, writable, workdir }: Reg, hostConfig: () =
   return faults;
 }
 
+/** More of them are not told. */
+const MOST_UNKNOWN = 100;
+
 function annotationFaults(given: Readonly<Record<string, string>>): Fault[] {
-  const faults = Object.keys(given).flatMap((name): Fault[] => {
-    if (NAMES.some((known) => known === name)) return [];
+  const unknown = Object.keys(given).filter((name) => !NAMES.some((known) => known === name));
+  const faults = unknown.slice(0, MOST_UNKNOWN).map((name): Fault => {
     const suggestion = closest(name, NAMES);
     const fault = { pointer: `/annotations/${PREFIX}${name}`, expected: `one of ${NAMES.join(", ")}`, found: name };
-    return [suggestion === undefined ? fault : { ...fault, suggestion: `${PREFIX}${suggestion}` }];
+    return suggestion === undefined ? fault : { ...fault, suggestion: `${PREFIX}${suggestion}` };
   });
   if (given.workdir !== undefined && !/^[^:]+:[^:]+(:ro)?$/.test(given.workdir))
     faults.push({

@@ -1,9 +1,9 @@
 import { type Event, stats, watch } from "../../container/events.ts";
 import { defineCommand } from "../command.ts";
 import { parseDurationMs } from "../duration.ts";
-import { print } from "../output.ts";
+import { printJson } from "../output.ts";
 
-const show = (event: Event) => print(`${JSON.stringify(event)}\n`);
+const show = (event: Event) => printJson(event);
 
 export const command = defineCommand({
   name: "events",

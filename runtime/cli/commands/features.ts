@@ -1,6 +1,6 @@
 import { features } from "../../oci/features.ts";
 import { defineCommand } from "../command.ts";
-import { print } from "../output.ts";
+import { printJson } from "../output.ts";
 import { about } from "../version.ts";
 
 export const command = defineCommand({
@@ -9,6 +9,6 @@ export const command = defineCommand({
   positionals: [],
   options: {},
   run: () => {
-    print(`${JSON.stringify(features(about()), null, 2)}\n`);
+    printJson(features(about()), 2);
   },
 });

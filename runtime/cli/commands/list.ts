@@ -1,6 +1,6 @@
 import { listContainers } from "../../container/state.ts";
 import { defineCommand } from "../command.ts";
-import { print, table } from "../output.ts";
+import { print, printJson, table } from "../output.ts";
 
 export const command = defineCommand({
   name: "list",
@@ -13,7 +13,7 @@ export const command = defineCommand({
   run: (values, _positionals, { root, warn }) => {
     const containers = listContainers(root, warn);
     if (values.quiet === true) print(containers.map(({ id }) => `${id}\n`).join(""));
-    else if (values.format === "json") print(`${JSON.stringify(containers)}\n`);
+    else if (values.format === "json") printJson(containers);
     else
       print(
         table([

@@ -1,6 +1,6 @@
 import { loadConfig, planFor } from "../../container/plan.ts";
 import { defineCommand } from "../command.ts";
-import { print } from "../output.ts";
+import { print, printJson } from "../output.ts";
 import { describePlan, formatPlan } from "../plan-text.ts";
 import { CREATE_OPTIONS, createOptions } from "./create-options.ts";
 
@@ -23,6 +23,7 @@ export const command = defineCommand({
     const plan = planFor(loaded.config, options);
     for (const warning of plan.warnings) context.warn(warning);
     const stages = describePlan(plan);
-    print(values.format === "json" ? `${JSON.stringify({ stages, plan }, null, 2)}\n` : formatPlan(plan, stages));
+    if (values.format === "json") printJson({ stages, plan }, 2);
+    else print(formatPlan(plan, stages));
   },
 });

@@ -1,6 +1,6 @@
 import { processIds, processTable } from "../../container/ps.ts";
 import { defineCommand } from "../command.ts";
-import { print } from "../output.ts";
+import { print, printJson } from "../output.ts";
 
 export const command = defineCommand({
   name: "ps",
@@ -14,7 +14,7 @@ export const command = defineCommand({
   },
   optionsFirst: true,
   run: (values, [id = "", ...args], { root }) => {
-    if (values.format === "json") print(`${JSON.stringify(processIds(root, id))}\n`);
+    if (values.format === "json") printJson(processIds(root, id));
     else print(processTable(root, id, args.length === 0 ? ["-ef"] : args));
   },
 });

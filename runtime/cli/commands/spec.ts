@@ -1,3 +1,4 @@
+import { host } from "#host";
 import { EEXIST } from "../../errors/errno.ts";
 import { RegError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
@@ -5,7 +6,6 @@ import { isErrno, open, withFd, writeAll } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { defaultSpec } from "../../oci/default-spec.ts";
 import { defineCommand } from "../command.ts";
-import { bytes } from "../output.ts";
 
 const CONFIG_FILE = "config.json";
 
@@ -35,5 +35,5 @@ function write(path: string, name: string, text: string): void {
     if (isErrno(error, EEXIST)) throw new RegError("EEXIST", `File ${name} exists. Remove it first`);
     throw error;
   }
-  withFd(fd, () => writeAll(fd, bytes(text), path));
+  withFd(fd, () => writeAll(fd, host.encode(text), path));
 }
