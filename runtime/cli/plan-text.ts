@@ -274,7 +274,7 @@ function processSteps({ personality, memoryPolicy, preserveFds, seccomp }: Plan,
         ]),
     ...seccompSteps(seccomp),
     ...when(selinuxLabel, `SELinux label ${selinuxLabel}`, "selinuxLabel"),
-    step(`user ${uid}, group ${gid}${groups.length === 0 ? "" : `, groups ${groups.join(" ")}`}`, "user"),
+    step(`user ${uid}, group ${gid}${groupsText(groups)}`, "user"),
     step(`umask ${octal(umask)}`, "user/umask"),
     ...capabilitySteps(process.capabilities),
     step(`working directory ${process.cwd}`, "cwd"),
@@ -324,4 +324,9 @@ function startSteps({ hooks, process }: Plan): PlanStep[] {
     { what: `run ${words.join(" ")}`, field: "/process/args" },
     ...hookSteps(hooks, "poststart"),
   ];
+}
+
+function groupsText(groups: readonly number[] | undefined): string {
+  if (groups === undefined) return ", and the caller's supplementary groups";
+  return groups.length === 0 ? "" : `, groups ${groups.join(" ")}`;
 }

@@ -28,6 +28,7 @@ import { NewResctrl } from "./new-resctrl.ts";
 import { makeNotifyDirectory } from "./notify.ts";
 import { type CreateOptions, type LoadedConfig, loadConfig, withPlan } from "./plan.ts";
 import { Rollback } from "./rollback.ts";
+import { dismissListener } from "./seccomp.ts";
 import { serveInit } from "./serve-init.ts";
 import { checkId, StateDirectory, type StateFile } from "./store.ts";
 
@@ -129,6 +130,7 @@ function buildPlanned(
       container = withInit(directory, container.state, spawned.pid);
       directory.write(container.state);
     }
+    dismissListener(plan.seccomp?.unusedListener);
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "standard");
     return {
       plan,

@@ -108,7 +108,7 @@ function planExec(config: Config, { process: derive, listenFds, warn }: ExecOpti
   for (const name of Object.keys(whole)) if (whole[name] === undefined) delete whole[name];
   const unknown: string[] = [];
   const warnings: string[] = [];
-  const asked = planProcess(whole as unknown as Process, unknown);
+  const asked = planProcess(whole as unknown as Process, unknown, config.annotations);
   const mapped = config.linux?.namespaces?.some(({ type }) => type === "user") ?? false;
   const plan = fitProcess(asked, { modules, capabilities: permittedCapabilities() }, mapped, warnings);
   for (const name of unknown) warn?.(`capability ${name} is unknown and was ignored`);

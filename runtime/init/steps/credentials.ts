@@ -32,7 +32,7 @@ export function dropBoundingSet({ bounding }: CapabilityPlan): void {
  */
 export function changeUser({ uid, gid, groups }: ProcessPlan, isDenied: () => boolean): void {
   prctl(C.PR_SET_KEEPCAPS, "PR_SET_KEEPCAPS", 1);
-  setGroups(groups, isDenied);
+  if (groups !== undefined) setGroups(groups, isDenied);
   if (libc.setresgid(gid, gid, gid) === -1)
     throw new SyscallError("setresgid(2)", `${gid}`, host.errno(), { field: "/process/user/gid" });
   if (libc.setresuid(uid, uid, uid) === -1)

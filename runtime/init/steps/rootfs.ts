@@ -7,7 +7,7 @@ import { host } from "#host";
 import { EACCES, EEXIST, EINVAL, ENOENT, ENOSYS, ENOTDIR, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { close, isErrno, open, openat2, readLink, stat, withFd } from "../../libc/file.ts";
+import { close, isErrno, open, openat2, readLink, readText, stat, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import {
   cloneTree,
@@ -388,7 +388,7 @@ export function changeRoot(root: number, rootfs: RootfsPlan): void {
     }
   } else {
     if (rootfs.change === "move") {
-      hideHostMounts();
+      hideHostMounts(root);
       mount(".", "/", null, C.MS_MOVE, null);
     }
     if (libc.chroot(".") === -1) throw new SyscallError("chroot(2)", rootfs.path, host.errno());
@@ -404,16 +404,31 @@ function leaveShared(oldRoot: number): void {
   umount(".", C.MNT_DETACH);
 }
 
-/** Without pivot_root the host's /proc and /sys stay in the mount namespace, and a process could find them (as runc). */
-function hideHostMounts(): void {
-  for (const path of ["/proc", "/sys"]) {
+/**
+ * Without pivot_root every mount of the host stays in the mount namespace. Where one of them shows a whole procfs or sysfs, the kernel lets a
+ * process of the container mount another, without what is masked in its own: so they go (as runc).
+ */
+function hideHostMounts(root: number): void {
+  const own = `${readLink(fdPath(root))}/`;
+  for (const place of kernelViews(readText("/proc/self/mountinfo")).reverse()) {
+    if (place.startsWith(own)) continue;
     try {
-      umount(path, C.MNT_DETACH);
+      umount(place, C.MNT_DETACH);
     } catch (error) {
       if (!isErrno(error, EINVAL, EPERM)) throw error;
-      if (isErrno(error, EPERM)) mount("tmpfs", path, "tmpfs", 0, null);
+      mount("tmpfs", place, "tmpfs", 0, null); // locked, as those of the host are in a user namespace
     }
   }
+}
+
+/** Where the mounts are that show all of a procfs or sysfs. Source: proc_pid_mountinfo(5). */
+function kernelViews(mountinfo: string): string[] {
+  return mountinfo.split("\n").flatMap((line) => {
+    const [, , , shown, place] = line.split(" ");
+    const [type = ""] = line.slice(line.indexOf(" - ") + 3).split(" ");
+    if (shown !== "/" || place === undefined || (type !== "proc" && type !== "sysfs")) return [];
+    return [place.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))];
+  });
 }
 
 /** What can only be done when the new root is "/": propagation and the read-only root itself. */

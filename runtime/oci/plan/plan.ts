@@ -122,8 +122,14 @@ function notifyMount(source: string): MountPlan {
   return { kind: "bind", source, destination: NOTIFY.destination, options, field: "/process/env" };
 }
 
+/** Each path once. */
 function planPaths(paths: readonly string[] | undefined, field: string): PathPlan[] {
-  return (paths ?? []).map((path, index) => ({ path: cleanPath(path), field: `${field}/${index}` }));
+  const planned = new Map<string, PathPlan>();
+  (paths ?? []).forEach((given, index) => {
+    const path = cleanPath(given);
+    if (!planned.has(path)) planned.set(path, { path, field: `${field}/${index}` });
+  });
+  return [...planned.values()];
 }
 
 function planNetDevices(devices: NonNullable<Linux["netDevices"]>): NetDevicePlan[] {
@@ -141,7 +147,10 @@ function planRootfs(config: Config, options: PlanOptions, namespaces: NamespaceP
   const layers = composition === undefined ? undefined : planLayers(composition, config, namespaces);
   return {
     path: layers?.lower ?? cleanPath(path.startsWith("/") ? path : `${options.bundle}/${path}`),
-    readonly: (config.root?.readonly ?? false) || (layers !== undefined && layers.upper === undefined),
+    // Without a mount namespace it is no mount of the container's, which alone could be read-only (as runc).
+    readonly:
+      (hasNamespace(namespaces, "mount") && (config.root?.readonly ?? false)) ||
+      (layers !== undefined && layers.upper === undefined),
     ...(propagation === undefined ? {} : { propagation }),
     ...(layers === undefined ? {} : { layers }),
     change: !hasNamespace(namespaces, "mount") ? "chroot" : options.noPivot ? "move" : "pivot",
@@ -169,12 +178,14 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
   const intelRdt = planIntelRdt(config, options.id);
   const unknown: string[] = [];
   const warnings: string[] = [];
-  const whole = config.process === undefined ? undefined : planProcess(config.process, unknown);
+  const whole = config.process === undefined ? undefined : planProcess(config.process, unknown, config.annotations);
   const { processHost } = options;
   const process =
     whole && processHost ? fitProcess(whole, processHost, hasNamespace(namespaces, "user"), warnings) : whole;
   const labelled = Boolean(linux.mountLabel) && (processHost === undefined || processHost.modules.hasSelinux());
   if (linux.mountLabel && !labelled) warnings.push("linux.mountLabel is ignored: this kernel has no SELinux");
+  if (config.root?.readonly === true && !hasNamespace(namespaces, "mount"))
+    warnings.push("root.readonly is ignored: the container has no mount namespace of its own");
   const seccomp = planSeccomp(config);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
   if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY.socket}`);

@@ -33,7 +33,8 @@ export interface ProcessPlan {
   readonly cwd: string;
   readonly uid: number;
   readonly gid: number;
-  readonly groups: readonly number[];
+  /** Absent: those of the caller, as crun's annotation for them says. */
+  readonly groups?: readonly number[];
   readonly umask: number;
   /** Absent when config.json has no capabilities: the process has none. */
   readonly capabilities: CapabilityPlan;
@@ -67,8 +68,15 @@ export function lastWins(env: readonly string[]): string[] {
   return [...values.values()];
 }
 
-/** Plans a process. Names of capabilities that this machine's headers do not know are put into `unknown`. */
-export function planProcess(process: Process, unknown: string[], field = "/process"): ProcessPlan {
+/** crun's, which `podman run --group-add keep-groups` sets: supplementary groups that only the host knows stay the process's. */
+const KEEP_GROUPS = "run.oci.keep_original_groups";
+
+/** Plans a process of a container with these annotations. Names of capabilities that this machine's headers do not know are put into `unknown`. */
+export function planProcess(
+  process: Process,
+  unknown: string[],
+  annotations: Readonly<Record<string, string>> = {},
+): ProcessPlan {
   const { user = { uid: 0, gid: 0 }, capabilities = {} } = process;
   const set = (names: readonly string[] | undefined) => capabilitySet(names ?? [], unknown);
   return {
@@ -77,7 +85,7 @@ export function planProcess(process: Process, unknown: string[], field = "/proce
     cwd: process.cwd,
     uid: user.uid ?? 0,
     gid: user.gid ?? 0,
-    groups: user.additionalGids ?? [],
+    ...(annotations[KEEP_GROUPS] === undefined ? { groups: user.additionalGids ?? [] } : {}),
     umask: user.umask ?? 0o022,
     capabilities: {
       bounding: set(capabilities.bounding),
@@ -91,7 +99,7 @@ export function planProcess(process: Process, unknown: string[], field = "/proce
       name: type,
       soft,
       hard,
-      field: `${field}/rlimits/${index}`,
+      field: `/process/rlimits/${index}`,
     })),
     noNewPrivileges: process.noNewPrivileges ?? false,
     terminal: process.terminal ?? false,

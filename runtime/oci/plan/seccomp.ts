@@ -59,6 +59,8 @@ export interface SeccompPlan {
   /** SECCOMP_FILTER_FLAG_*. */
   readonly flags: number;
   readonly listener?: SeccompListener;
+  /** The socket of a listener that there will not be. */
+  readonly unusedListener?: string;
 }
 
 /** undefined when config.json has no filter: an empty one allows everything. */
@@ -73,7 +75,11 @@ export function planSeccomp({ linux, annotations }: Config): SeccompPlan | undef
   return {
     profile: rest,
     flags: names.reduce((set, name) => set | (SECCOMP_FLAGS[name] ?? 0), 0),
-    ...(notifies && path !== undefined ? { listener: { path, metadata: listenerMetadata ?? "" } } : {}),
+    ...(path === undefined
+      ? {}
+      : notifies
+        ? { listener: { path, metadata: listenerMetadata ?? "" } }
+        : { unusedListener: path }),
   };
 }
 
