@@ -148,7 +148,11 @@ plan("leaves out capabilities that the runtime does not have, and says so, but n
   assert.equal(process?.capabilities, { bounding: asked, ...left });
   assert.equal(warnings, ["capabilities that the runtime does not have itself are left out: CAP_SYS_RESOURCE"]);
   const mapping = [{ containerID: 0, hostID: 100000, size: 1 }];
-  const mapped = planned({ namespaces: [{ type: "user" }], uidMappings: mapping, gidMappings: mapping });
+  const mapped = planned({
+    namespaces: [{ type: "user" }, { type: "mount" }],
+    uidMappings: mapping,
+    gidMappings: mapping,
+  });
   assert.equal(mapped.process?.capabilities.permitted, asked);
   assert.equal(mapped.warnings, []);
 });
