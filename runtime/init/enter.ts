@@ -130,7 +130,7 @@ export class Birth {
       this.#channel.send({ type: "born", pid });
       libc._exit(0);
     }
-    if (this.#channel.receive() === undefined) throw runtimeGone();
+    if (this.#channel.read() === undefined) throw runtimeGone();
     newSession();
     if (this.#hasTerminal) controlTerminal();
   }
@@ -140,16 +140,18 @@ export class Birth {
  * The process that was started ends, and another has taken its place. One that was taken over from inside a namespace could name any
  * pid: only a child of ours is believed.
  */
-export function replaceBy(spawned: Spawned, pid: number): void {
+export function replaceBy(spawned: Spawned, pid: number, ready = () => {}): void {
   if (pid === spawned.pid || !isChild(pid)) throw new RegError("EPROTO", `process ${pid} is not one that reg has made`);
-  waitFor(spawned.pid);
+  const outside = spawned.pid;
   spawned.pid = pid;
+  ready();
+  waitFor(outside);
 }
 
 /** The runtime's part in a birth. */
 export function welcome(spawned: Spawned, pid: number): void {
-  replaceBy(spawned, pid);
-  spawned.channel.tell({ type: "proceed" });
+  // First of all, so that the other works on while the kernel takes the old process apart.
+  replaceBy(spawned, pid, () => spawned.channel.tell({ type: "proceed" }));
 }
 
 export function runtimeGone(): RegError {
