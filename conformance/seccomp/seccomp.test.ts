@@ -58,6 +58,60 @@ test("what only the runtime calls may be forbidden", () =>
       assert.is(runUnder(fixture, profile, "echo hello", noNewPrivileges).stdout, "hello\n");
   }));
 
+/** What reg calls on its way, and a program that does nothing does not. */
+const OF_THE_RUNTIME = [
+  ..."statx sendmsg recvmsg faccessat faccessat2 openat2 getcwd close_range clone3 clone fork vfork setsid fchown fsopen".split(
+    " ",
+  ),
+  ..."capget mount setns unshare socket connect sendto recvfrom poll ppoll pidfd_open waitid chdir chroot accept4 dup3".split(
+    " ",
+  ),
+];
+
+for (const noNewPrivileges of [true, false])
+  test(`a profile that kills for what the runtime calls lets containers start, ${noNewPrivileges ? "with" : "without"} no-new-privileges`, () =>
+    withFixture((fixture) => {
+      const profile: Profile = {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: OF_THE_RUNTIME, action: "SCMP_ACT_KILL_PROCESS" }],
+      };
+      const change = under(profile, noNewPrivileges);
+      const bundle = fixture.bundle(["/bin/true"], change);
+      assert.equal(fixture.reg("run", "--bundle", bundle.path, fixture.id()), { status: 0, stdout: "", stderr: "" });
+      const id = fixture.launch(bundle);
+      fixture.waitForStatus(id, "stopped");
+      fixture.succeed("delete", id);
+      const sleeper = fixture.launch(fixture.sleeper(change));
+      fixture.succeed("exec", sleeper, "/bin/true");
+      fixture.succeed("exec", "--user", "7:8", sleeper, "/bin/true");
+      fixture.succeed("delete", "--force", sleeper);
+      // In the pid namespace of another, too.
+      const first = fixture.launch(fixture.sleeper());
+      const { pid } = fixture.state(first);
+      const joining = fixture.bundle(["/bin/true"], (spec) => {
+        change(spec);
+        for (const namespace of spec.linux.namespaces)
+          if (namespace.type === "pid") namespace.path = `/proc/${pid}/ns/pid`;
+      });
+      fixture.succeed("run", "--bundle", joining.path, fixture.id());
+      fixture.succeed("delete", "--force", first);
+      fixture.assertNothingLeft();
+    }));
+
+for (const noNewPrivileges of [true, false])
+  test(`startContainer hooks are filtered, ${noNewPrivileges ? "with" : "without"} no-new-privileges`, () =>
+    withFixture((fixture) => {
+      const bundle = fixture.bundle(["/bin/true"], (spec) => {
+        under(mkdir({}), noNewPrivileges)(spec);
+        spec.hooks = { startContainer: [{ path: "/bin/mkdir", args: ["mkdir", "/tmp/by-hook"] }] };
+      });
+      fixture.fail(/startContainer hook .*Operation not permitted/, ["run", "--bundle", bundle.path, fixture.id()]);
+      const id = fixture.create(bundle);
+      fixture.fail(/startContainer hook .*Operation not permitted/, ["start", id]);
+      fixture.succeed("delete", "--force", id);
+      fixture.assertNothingLeft();
+    }));
+
 test("without a profile nothing is filtered", () =>
   withFixture((fixture) => {
     assert.is(runUnder(fixture, undefined, SHOW).stdout, "made\nSeccomp:0\n");
