@@ -62,6 +62,11 @@ const LINES: [args: string[], message: string][] = [
   ],
   [["list", "--format", "yaml"], `--format yaml: expected one of table, json${usage("list", " [options]")}`],
   [["list", "extra"], `unexpected argument: extra${usage("list", " [options]")}`],
+  [
+    ["run", "x", "--bundel", "."],
+    "unexpected argument: --bundel\nhint: options stand before the id; did you mean --bundle?",
+  ],
+  [["run", "x", "--bundle=."], "unexpected argument: --bundle=.\nhint: options stand before the id"],
   [["start"], `missing argument: id${usage("start", " <id>")}`],
   [["start", "a", "b"], `unexpected argument: b${usage("start", " <id>")}`],
   [["create", "--bundel", "x", "y"], "unknown option --bundel\nhint: did you mean --bundle?"],

@@ -304,4 +304,20 @@ test("standard output that is full or closed is an error", () =>
     assert.match(closed.stderr, /standard output/);
   }));
 
+test("a chroot, whose root is no mount point", () =>
+  withFixture((fixture) => {
+    const bundle = fixture.bundle(["/bin/true"]);
+    const script = `
+      cd ${bundle.rootfs}
+      mkdir -p sys/fs/cgroup bundle
+      cp ${REG} reg
+      mount -t proc proc proc
+      mount --rbind /sys/fs/cgroup sys/fs/cgroup
+      mount --bind ${bundle.path} bundle
+      chroot . /reg --root /dev/state run --bundle /bundle ${fixture.id()}`;
+    const { status, stderr } = fixture.host("unshare", "--mount", "sh", "-ec", script);
+    assert.is(status, 1);
+    assert.match(stderr, /mount\(2\) the propagation of \/: invalid argument \(EINVAL\)\nhint: .*chroot.*pivot_root/);
+  }));
+
 host.run();

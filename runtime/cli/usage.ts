@@ -27,6 +27,12 @@ export function shownOptions(table: OptionTable): [name: string, option: Option]
 /** The error with the way out of it: the usage line of the command, or where help is. */
 export function explainUsage(error: UsageError, command: Command | undefined): UsageError {
   if (error.hint !== undefined || error.field !== undefined) return error;
+  const [, misplaced] = /^unexpected argument: -+([^=]+)/s.exec(error.message) ?? [];
+  if (misplaced !== undefined && command?.optionsFirst === true) {
+    const close = closest(misplaced, Object.keys(command.options));
+    const meant = close === undefined || close === misplaced ? "" : `; did you mean --${close}?`;
+    return new UsageError(error.message, { hint: `options stand before the ${command.positionals[0]?.name}${meant}` });
+  }
   const [, unknown] = /^unknown option -+(.+)$/s.exec(error.message) ?? [];
   const close = unknown === undefined ? undefined : closest(unknown, Object.keys(command?.options ?? GLOBAL_OPTIONS));
   if (close !== undefined) return new UsageError(error.message, { hint: `did you mean --${close}?` });

@@ -33,7 +33,7 @@ import { composeRoot } from "./layers.ts";
  */
 export function openRoot(plan: Plan, composed: number | undefined): number {
   const { rootfs } = plan;
-  if (hasNamespace(plan.namespaces, "mount")) mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
+  if (hasNamespace(plan.namespaces, "mount")) separateMounts(rootfs);
   if (rootfs.layers !== undefined) return attachRoot(plan, rootfs.layers, composed);
   const directory = at("/root/path", () => openRootDirectory(rootfs.path));
   if (rootfs.change === "chroot") return directory;
@@ -81,6 +81,17 @@ function openRootDirectory(path: string): number {
 
 function isShared({ propagation = 0 }: RootfsPlan): boolean {
   return (propagation & C.MS_SHARED) !== 0;
+}
+
+function separateMounts(rootfs: RootfsPlan): void {
+  try {
+    mount(null, "/", null, C.MS_REC | startingPropagation(rootfs), null);
+  } catch (error) {
+    if (!isErrno(error, EINVAL)) throw error;
+    throw new SyscallError("mount(2)", "the propagation of /", error.errno, {
+      hint: "the root directory is no mount point, as in a chroot: enter it by pivot_root(8), or bind it on itself before (mount --bind DIR DIR)",
+    });
+  }
 }
 
 function startingPropagation(rootfs: RootfsPlan): number {
