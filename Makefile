@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test test-vm lint format peers debian bench bench-callers conformance demo man install clean
+.PHONY: help setup build schemas tools test fuzz test-vm lint format peers debian bench bench-callers conformance demo man install clean
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -30,6 +30,9 @@ tools: $(TOOLS) ## build the C helpers of tests and benchmarks
 
 test: build tools ## run all tests; TESTS="lifecycle plan/" selects files by a part of their path
 	@node dist/conformance/run-tests.js $(TESTS)
+
+fuzz: build tools ## give the runtime documents that are made to break it; SEEDS=1-1000 KINDS=config,process ROUNDS=5 takes as many seeds again
+	@node dist/conformance/fuzz/run.js $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files
 	@sh conformance/vm/tests.sh $(TESTS)

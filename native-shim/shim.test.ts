@@ -48,6 +48,15 @@ test("finds nothing to sanitize in the life of containers", () => {
   assert.not.match(`${stdout}${stderr}`, /Sanitizer|runtime error/);
 });
 
+test("finds nothing to sanitize in odd documents", () => {
+  const { status, stdout, stderr } = run(
+    process.execPath,
+    [join(TOP, "dist/conformance/fuzz/run.js"), "--seeds", "1-25"],
+    { REG: SANITIZED },
+  );
+  assert.is(status, 0, `${stdout}${stderr}`);
+});
+
 shim("stays small", () => {
   const directory = join(TOP, "native-shim");
   const sources = readdirSync(directory).filter((name) => /\.[ch]$/.test(name));

@@ -110,7 +110,18 @@ test("lists the containers beside one of somebody else", () =>
     chownSync(join(fixture.root, other), 0, 0);
   }));
 
-const DAMAGED = ["null", "{}", "[]", "7", '"text"', "", '{"id":', '{"cgroup":null}', "\u0000"];
+const OTHER = {
+  ociVersion: "1.2.0",
+  id: "another",
+  bundle: "/",
+  rootfs: "/",
+  created: "",
+  annotations: {},
+  ownerUid: 0,
+  cgroup: { driver: "cgroupfs", version: 1, paths: {} },
+  hooks: {},
+};
+const DAMAGED = [JSON.stringify(OTHER), "null", "{}", "[]", "7", '"text"', "", '{"id":', '{"cgroup":null}', "\u0000"];
 for (const text of DAMAGED)
   test(`a state.json that holds ${JSON.stringify(text)} hides no other container, and can be deleted`, () =>
     withFixture((fixture) => {

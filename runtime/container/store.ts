@@ -163,7 +163,7 @@ export class StateDirectory {
   read(): StateFile | undefined {
     const text = readTextIfExists(STATE, this.#fd);
     if (text === undefined) return this.readFirst();
-    const state = stateOf(text);
+    const state = this.#stateOf(text);
     if (state === undefined) throw damaged(this.path, STATE);
     return state;
   }
@@ -171,7 +171,15 @@ export class StateDirectory {
   /** What was known of the container before it was made. */
   readFirst(): StateFile | undefined {
     const text = readTextIfExists(FIRST_STATE, this.#fd);
-    return text === undefined ? undefined : stateOf(text);
+    return text === undefined ? undefined : this.#stateOf(text);
+  }
+
+  /** What reg itself wrote for this container; undefined for anything else. */
+  #stateOf(text: string): StateFile | undefined {
+    const state = parsed(text);
+    if (!valid.container(state) || text.includes("\\u0000")) return undefined;
+    const { id } = state as StateFile;
+    return this.path.endsWith(`/${id}`) && !id.includes("/") ? (state as StateFile) : undefined;
   }
 
   /** The first state.json: what `delete` needs to find everything, written before anything is made. */
@@ -307,11 +315,6 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function stateOf(text: string): StateFile | undefined {
-  const state = parsed(text);
-  return valid.container(state) ? (state as StateFile) : undefined;
 }
 
 function damaged(path: string, file: string): RegError {
