@@ -100,6 +100,12 @@ v1("update reads the limits from a file or standard input", () =>
     assert.is(status, 0, stderr);
     assert.is(control(fixture, id, "memory", "memory.limit_in_bytes"), `${48 << 20}`);
     fixture.fail("/memory/limit", ["update", "-r", fixture.write("bad.json", '{"memory":{"limit":"x"}}'), id]);
+    const devices = fixture.write("devices.json", '{"devices":[{"allow":true,"access":"rwm"}]}');
+    const before = control(fixture, id, "devices", "devices.list");
+    const given = fixture.reg("update", "-r", devices, id);
+    assert.is(given.status, 0, given.stderr);
+    assert.match(given.stderr, "warning: devices has no effect");
+    assert.is(control(fixture, id, "devices", "devices.list"), before);
     fixture.succeed("kill", id, "KILL");
     fixture.waitForStatus(id, "stopped");
     fixture.fail("container not running", ["update", "--pids-limit", "5", id]);

@@ -37,6 +37,16 @@ export function refuseProc(target: number, path: string): void {
   throw new RegError("EPERM", `mount on ${path}: in the rootfs it leads into a procfs`);
 }
 
+/** Refuses another filesystem in the place of /proc: labels and parameters would be read and written there (CVE-2019-16884). */
+export function refuseFakeProc(tree: number, path: string): void {
+  if (!path.endsWith("/proc") || filesystemType(tree) === C.PROC_SUPER_MAGIC) return;
+  const parts: string[] = [];
+  for (const part of path.split("/"))
+    if (part === "..") parts.pop();
+    else if (part !== "") parts.push(part);
+  if (parts.length === 1) throw new RegError("EPERM", `bind mount on ${path}: its source is no proc filesystem`);
+}
+
 /** A pid namespace: a descriptor, and the path that it was opened by. */
 export interface PidNamespace {
   readonly fd: number;

@@ -42,6 +42,8 @@ export const command = defineCommand({
     for (const name of ["kernel-memory", "kernel-memory-tcp"] as const)
       if (values[name] !== undefined) warn(`--${name} has no effect: the kernel does not have it any more`);
     const resources = values.resources === undefined ? fromOptions(values) : readResources(values.resources);
+    if ((resources.devices ?? []).length > 0)
+      warn("devices has no effect: access to devices is set when a container is created, as with runc");
     update(root, id, resources, [values["l3-cache-schema"] ?? "", values["mem-bw-schema"] ?? ""]);
   },
 });

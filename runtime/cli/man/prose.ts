@@ -90,7 +90,7 @@ export const COMMAND_PROSE: Readonly<Record<string, Prose>> = {
   resume: { description: ["Lets the processes of a paused container go on."] },
   update: {
     description: [
-      "Changes the resource limits of a container that exists: those that options name, or those of a document of the form of linux.resources in config.json, which is read from a file or, with a dash for its name, from standard input. Other limits stay.",
+      "Changes the resource limits of a container that exists: those that options name, or those of a document of the form of linux.resources in config.json, which is read from a file or, with a dash for its name, from standard input. Other limits stay; so does the access to devices, whatever the document says of it.",
     ],
     examples: [["twice the memory", "reg update --memory 512m web1"]],
   },

@@ -20,7 +20,7 @@ import {
 } from "../../libc/mount.ts";
 import { copyTree } from "../../linux/copy-tree.ts";
 import { directoryInRoot, fdPath, fileInRoot, openInRoot, openInRootIfExists, splitPath } from "../../linux/path.ts";
-import { type PidNamespace, procOf, refuseProc } from "../../linux/procfs.ts";
+import { type PidNamespace, procOf, refuseFakeProc, refuseProc } from "../../linux/procfs.ts";
 import type { BindMount, FilesystemMount, MountPlan } from "../../oci/plan/mounts.ts";
 import { hasNamespace } from "../../oci/plan/namespaces.ts";
 import type { Plan, RootfsPlan, RootLayers } from "../../oci/plan/plan.ts";
@@ -259,6 +259,7 @@ function bind(root: number, entry: BindMount, made: number | undefined): void {
     const target = bindTarget(root, entry, stat("", tree).type === C.S_IFDIR);
     withFd(target, () => {
       refuseProc(target, destination);
+      refuseFakeProc(tree, destination);
       try {
         moveMount(tree, target, `${source} on ${destination}`);
       } catch (error) {
