@@ -28,11 +28,13 @@ else
     snapshot=0x10000000
 fi
 
-if [ ! -f "$engine/libquickjs.a" ]; then
+if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ]; then
     mkdir -p "$engine"
-    for file in quickjs libregexp libunicode cutils dtoa; do
+    rm -f "$engine"/*
+    for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/cutils.c" "$source/dtoa.c"; do
         # shellcheck disable=SC2086
-        $cc $flags -D_GNU_SOURCE -DCONFIG_VERSION="\"$(cat $source/VERSION)\"" -fwrapv -w -c "$source/$file.c" -o "$engine/$file.o" &
+        $cc $flags -D_GNU_SOURCE -DCONFIG_VERSION="\"$(cat $source/VERSION)\"" -fwrapv -w -I$source -c "$file" \
+            -o "$engine/$(basename "$file" .c).o" &
     done
     wait
     ar rcs "$engine/libquickjs.a" "$engine"/*.o

@@ -213,12 +213,20 @@ static JSValue js_run_jobs(JSContext *ctx, JSValueConst self, int argc, JSValueC
     return JS_UNDEFINED;
 }
 
+/* Frees what only refers to itself. */
+static JSValue js_collect(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
+    (void)self, (void)argc, (void)argv;
+    JS_RunGC(JS_GetRuntime(ctx));
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("errno", 0, js_errno),
     JS_CFUNC_DEF("address", 1, js_address),
     JS_CFUNC_DEF("encode", 1, js_encode),
     JS_CFUNC_DEF("decode", 1, js_decode),
     JS_CFUNC_DEF("runJobs", 0, js_run_jobs),
+    JS_CFUNC_DEF("collect", 0, js_collect),
 #if defined(__x86_64__)
     JS_PROP_STRING_DEF("arch", "x64", JS_PROP_ENUMERABLE),
 #elif defined(__aarch64__)

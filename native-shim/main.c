@@ -82,7 +82,7 @@ static JSContext *boot(JSRuntime **runtime, int snapshot) {
         return NULL;
     }
     JS_SetModuleLoaderFunc(*runtime, normalize, load, NULL);
-    JS_SetGCThreshold(*runtime, (size_t)-1); /* a command is over before a cycle would be worth collecting */
+    JS_SetGCThreshold(*runtime, (size_t)-1); /* a command is over before a cycle would be worth collecting; the shim says when */
     ffi_install(ctx, snapshot);
     JSValue module = JS_ReadObject(ctx, modules[0].code, modules[0].size, JS_READ_OBJ_BYTECODE);
     if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0) {
@@ -108,6 +108,8 @@ static int run(JSRuntime *runtime, JSContext *ctx, int argc, char **argv) {
 static int make_snapshot(const char *path) {
     JSRuntime *runtime;
     JSContext *ctx = snapshot_begin() < 0 ? NULL : boot(&runtime, 1);
+    if (ctx != NULL)
+        engine_settle_objects(runtime);
     if (ctx == NULL || snapshot_write(path, runtime, ctx) < 0) {
         fputs("cannot make the snapshot\n", stderr);
         return 1;

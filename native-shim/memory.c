@@ -18,7 +18,8 @@ enum {
     SMALL_CLASSES = SMALL_LIMIT / GRAIN,
     STEPS = 4, /* above the limit: this many classes between two powers of two */
     LARGE_CLASSES = 40 * STEPS,
-    AREA = 128 * 1024,
+    FIRST_AREA = 128 * 1024, /* about what a command needs */
+    AREA = 32 * 1024,
 };
 
 /* Before each block: how many bytes it has for its owner. A free block holds the next one of its list. */
@@ -60,11 +61,13 @@ static struct header **list_of(size_t *size) {
 static struct header *carve(size_t size) {
     size_t whole = size + sizeof(struct header);
     if ((size_t)(arena->fresh_end - arena->fresh) < whole) {
-        size_t length = whole > AREA ? (whole + 4095) & ~(size_t)4095 : AREA;
-        int populate = length == AREA ? MAP_POPULATE : 0; /* a fault for each page would cost more */
+        static size_t area_size = FIRST_AREA;
+        size_t length = whole > area_size ? (whole + 4095) & ~(size_t)4095 : area_size;
+        int populate = length == area_size ? MAP_POPULATE : 0; /* a fault for each page would cost more */
         uint8_t *area = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
         if (area == MAP_FAILED)
             return NULL;
+        area_size = AREA;
         arena->fresh = area; /* what was left of the last area is small change */
         arena->fresh_end = area + length;
     }

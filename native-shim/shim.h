@@ -35,6 +35,10 @@ JSContext *snapshot_restore(JSRuntime **runtime);
 int snapshot_begin(void);
 int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx);
 
+/* Takes what is there out of the collector's sight, for good: it would look at every object, and so make the process a copy of the
+ * snapshot's pages. What only settled objects refer to lives on. Defined in engine.c. */
+void engine_settle_objects(JSRuntime *runtime);
+
 /* Makes sure that the running executable cannot be written through /proc/PID/exe, re-executing a sealed copy once. */
 void seal_executable(char **argv, char **environment);
 

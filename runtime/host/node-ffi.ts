@@ -106,6 +106,9 @@ export const host: Host = {
   runJobs() {
     throw new Error("Node runs its jobs itself");
   },
+  collect() {
+    throw new Error("Node collects by itself");
+  },
   errno: () => savedErrno,
   address: (memory) => ref.address(Buffer.from(memory.buffer, memory.byteOffset, memory.byteLength)),
   encode: (text) => new Uint8Array(encode(text)),

@@ -4,7 +4,7 @@ import type { Host } from "./host.ts";
 /** The shim's object on the global object. */
 declare const reg: Pick<
   Host,
-  "arch" | "program" | "args" | "environ" | "held" | "runJobs" | "errno" | "address" | "encode" | "decode"
+  "arch" | "program" | "args" | "environ" | "held" | "runJobs" | "collect" | "errno" | "address" | "encode" | "decode"
 > & {
   readonly libc: never;
   /** Whether the snapshot is being made. */
@@ -36,6 +36,7 @@ export const host: Host = {
     if (reg.snapshot) await Promise.all(modules.map((load) => load()));
   },
   runJobs: reg.runJobs,
+  collect: reg.collect,
   errno: reg.errno,
   address: reg.address,
   encode: reg.encode,

@@ -3,6 +3,10 @@ import { host } from "#host";
 import { Epoll } from "../libc/epoll.ts";
 import { nowMs } from "../linux/cgroup/wait.ts";
 
+/** After so many events memory is looked through; and when nothing has happened for a while. */
+const COLLECT_EVENTS = 64;
+const COLLECT_IDLE_MS = 200;
+
 /** A watched descriptor. Stop watching before it is closed. */
 export interface Watch {
   /** Changes the EPOLL* set that is waited for. */
@@ -76,14 +80,23 @@ export class Loop {
 
   /** Waits and calls, for ever: who wants to end ends the process. */
   run(): never {
+    let events = 0;
     for (;;) {
       host.runJobs();
       const [next] = this.#timers;
-      const timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
-      this.#epoll.wait(timeoutMs, (token, events) => {
+      let timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
+      if (events > 0 && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
+      let idle = true;
+      this.#epoll.wait(timeoutMs, (token, happened) => {
+        idle = false;
+        events++;
         const entry = this.#entries.get(token);
-        if (entry !== undefined) this.#call(() => entry.ready(events));
+        if (entry !== undefined) this.#call(() => entry.ready(happened));
       });
+      if (events >= COLLECT_EVENTS || (idle && events > 0 && timeoutMs === COLLECT_IDLE_MS)) {
+        events = 0;
+        host.collect();
+      }
       for (const nowIs = nowMs(); this.#timers[0] !== undefined && this.#timers[0].atMs <= nowIs; ) {
         const due = this.#timers.shift();
         if (due !== undefined) this.#call(due.action);

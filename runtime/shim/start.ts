@@ -22,7 +22,7 @@ import {
   writeText,
 } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeHeld } from "../libc/process.ts";
+import { closeFrom } from "../libc/process.ts";
 import { bindStream, connectUnix } from "../libc/socket.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import { decode, encode, type Message } from "../linux/protobuf.ts";
@@ -56,7 +56,9 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
   if (listening !== undefined) {
     const warnings: string[] = [];
     const options = parseOptions(asked.options, (text) => warnings.push(text));
-    beginShim(options, () => serve({ listening, socket, namespace: args.namespace, id: group, bundle, warnings }));
+    beginShim(listening, options, () =>
+      serve({ listening, socket, namespace: args.namespace, id: group, bundle, warnings }),
+    );
     close(listening);
   }
   replaceFile(`${bundle}/address`, address); // containerd 1.x finds the shim again by it
@@ -150,7 +152,7 @@ export function isServed(path: string): boolean {
 }
 
 /** Forks the shim: in a session of its own, with nothing of the caller's but the listening socket. */
-function beginShim({ shimCgroup }: Options, serve: () => never): void {
+function beginShim(listening: number, { shimCgroup }: Options, serve: () => never): void {
   const pid = checked(libc.fork(), "fork(2)", "the shim");
   if (pid !== 0) {
     if (shimCgroup !== "") joinCgroup(shimCgroup, pid);
@@ -158,7 +160,7 @@ function beginShim({ shimCgroup }: Options, serve: () => never): void {
   }
   libc.setsid(); // cannot fail: a fork leads no group
   detach();
-  closeHeld();
+  closeFrom(3, [listening]);
   serve();
 }
 
