@@ -67,6 +67,10 @@ static struct header *carve(size_t size) {
         uint8_t *area = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
         if (area == MAP_FAILED)
             return NULL;
+        if (whole > area_size) { /* an area of its own: the rest of the last one can still be used */
+            ((struct header *)area)->size = size;
+            return (struct header *)area;
+        }
         area_size = AREA;
         arena->fresh = area; /* what was left of the last area is small change */
         arena->fresh_end = area + length;

@@ -59,7 +59,8 @@ test("finds nothing to sanitize in odd documents", () => {
 
 shim("stays small", () => {
   const directory = join(TOP, "native-shim");
-  const sources = readdirSync(directory).filter((name) => /\.[ch]$/.test(name));
+  // What is in the binary, and the compiler's driver; the FFI's own tests are neither.
+  const sources = readdirSync(directory).filter((name) => /\.[ch]$/.test(name) && !name.startsWith("ffi_test"));
   const lines = sources.reduce(
     (sum, name) => sum + readFileSync(join(directory, name), "utf8").trimEnd().split("\n").length,
     0,

@@ -37,13 +37,11 @@ export function deleteLeftovers(args: Arguments): Uint8Array {
 /** The other containers of a pod, whose bundles lie beside the sandbox's: containerd calls for the sandbox alone. */
 function membersOf(bundle: string, sandbox: string): { readonly id: string; readonly path: string }[] {
   const parent = bundle.slice(0, bundle.lastIndexOf("/"));
-  return (
-    attempt(() =>
-      withFd(open(parent, C.O_RDONLY | C.O_DIRECTORY), readDirectory)
-        .map(({ name }) => ({ id: name, path: `${parent}/${name}` }))
-        .filter(({ id, path }) => id !== sandbox && readTextIfExists(`${path}/sandbox`)?.trim() === sandbox),
-    ) ?? []
-  );
+  const beside = attempt(() => withFd(open(parent, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) ?? [];
+  return beside
+    .filter(({ name, type }) => type === C.S_IFDIR && name !== sandbox)
+    .map(({ name }) => ({ id: name, path: `${parent}/${name}` }))
+    .filter(({ path }) => attempt(() => readTextIfExists(`${path}/sandbox`))?.trim() === sandbox);
 }
 
 function clean(bundle: string, id: string, record: Partial<BundleRecord> | undefined, namespace: string): void {

@@ -3,8 +3,8 @@ import { host } from "#host";
 import { Epoll } from "../libc/epoll.ts";
 import { nowMs } from "../linux/cgroup/wait.ts";
 
-/** After so many events memory is looked through; and when nothing has happened for a while. */
-const COLLECT_EVENTS = 64;
+/** After so many events or calls memory is looked through; and when nothing has happened for a while. */
+const COLLECT_EVENTS = 16;
 const COLLECT_IDLE_MS = 200;
 
 /** A watched descriptor. Stop watching before it is closed. */
@@ -35,6 +35,8 @@ export class Loop {
   readonly #entries = new Map<number, Entry>();
   #token = 0;
   #timers: Due[] = [];
+  /** What was done since memory was looked through. */
+  #busy = 0;
   readonly #report: (error: unknown) => void;
 
   /** `report` hears of what goes wrong in a callback; the loop goes on. */
@@ -80,28 +82,35 @@ export class Loop {
 
   /** Waits and calls, for ever: who wants to end ends the process. */
   run(): never {
-    let events = 0;
     for (;;) {
       host.runJobs();
       const [next] = this.#timers;
       let timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
-      if (events > 0 && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
+      if (this.#busy > 0 && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
       let idle = true;
       this.#epoll.wait(timeoutMs, (token, happened) => {
         idle = false;
-        events++;
+        this.worked();
         const entry = this.#entries.get(token);
         if (entry !== undefined) this.#call(() => entry.ready(happened));
       });
-      if (events >= COLLECT_EVENTS || (idle && events > 0 && timeoutMs === COLLECT_IDLE_MS)) {
-        events = 0;
-        host.collect();
-      }
+      if (idle && this.#busy > 0 && timeoutMs === COLLECT_IDLE_MS) this.#collect();
       for (const nowIs = nowMs(); this.#timers[0] !== undefined && this.#timers[0].atMs <= nowIs; ) {
         const due = this.#timers.shift();
         if (due !== undefined) this.#call(due.action);
       }
     }
+  }
+
+  /** Something was done that leaves memory to be collected. */
+  worked(): void {
+    this.#busy++;
+    if (this.#busy >= COLLECT_EVENTS) this.#collect();
+  }
+
+  #collect(): void {
+    this.#busy = 0;
+    host.collect();
   }
 
   #call(action: () => void): void {

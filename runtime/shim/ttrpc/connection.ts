@@ -18,7 +18,7 @@ const HEADER_BYTES = 10;
 /** The largest frame that either side takes. */
 export const LIMIT_BYTES = 4 * 1024 * 1024;
 /** How much is read before others have their turn. */
-const BLOCK_BYTES = 16 * 1024;
+const BLOCK_BYTES = 4096;
 
 export interface Frame {
   readonly stream: number;

@@ -84,6 +84,7 @@ export class Server {
 
   #serve(connection: Connection, streams: Streams, frame: Frame): void {
     const { stream, type, data } = frame;
+    this.#loop.worked();
     const fault = faultOf(frame, streams);
     if (fault !== undefined) answer(connection, stream, undefined, fault);
     if (fault !== undefined || type !== REQUEST_FRAME || data === undefined) return;
