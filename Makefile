@@ -76,8 +76,9 @@ man: dist/.built ## write the man pages, reg.8 and one per command, into dist/ma
 	@node dist/runtime/cli/man/build.js
 	@node dist/runtime/reg-env/man.js dist/man
 
-install: build man ## install reg, reg-env, man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
+install: build man ## install reg, containerd-shim-reg-v2, reg-env, man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
 	install -D -m 0755 build/reg $(DESTDIR)$(PREFIX)/bin/reg
+	ln -sf reg $(DESTDIR)$(PREFIX)/bin/containerd-shim-reg-v2
 	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	install -m 0644 dist/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	build/reg completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/reg
