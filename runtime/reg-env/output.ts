@@ -1,16 +1,23 @@
 /** What reg-env prints: tables, sizes, errors. */
 import { RegError } from "../errors/errors.ts";
+import { printable, printableJson, printableLines } from "../errors/printable.ts";
 
+/** Lines of text; names in a root filesystem may hold what a terminal obeys. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${printableLines(text)}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${printableJson(value, 2)}\n`);
 }
 
 export function warn(text: string): void {
-  process.stderr.write(`reg-env: warning: ${text}\n`);
+  process.stderr.write(`reg-env: warning: ${printable(text)}\n`);
 }
 
 /** Columns as wide as their widest cell; those that hold numbers stand to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(header: readonly string[], cells: readonly (readonly string[])[]): string {
+  const rows = cells.map((row) => row.map(printable));
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   const right = header.map((_, column) => rows.every((row) => /^[\d,.]+( [kMG]?B| %)?$/.test(row[column] ?? "")));
@@ -43,7 +50,7 @@ export function plural(count: number, noun: string, nouns = `${noun}s`): string 
 /** The lines that stderr gets for an error. A defect of ours shows where it is. */
 export function formatError(error: unknown): string {
   if (error instanceof RegError)
-    return error.hint === undefined ? error.message : `${error.message}\nhint: ${error.hint}`;
-  if (error instanceof Error && "syscall" in error) return error.message; // of node:fs
+    return printableLines(error.hint === undefined ? error.message : `${error.message}\nhint: ${error.hint}`);
+  if (error instanceof Error && "syscall" in error) return printable(error.message); // of node:fs
   return error instanceof Error ? `internal error: ${error.stack ?? error.message}` : String(error);
 }

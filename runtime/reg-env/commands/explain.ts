@@ -2,7 +2,7 @@ import type { CommandModule } from "yargs";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { explainPath } from "../explain.ts";
 import { existingStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print } from "../output.ts";
+import { formatBytes, plural, print, printJson } from "../output.ts";
 
 export const command: CommandModule<
   object,
@@ -17,7 +17,7 @@ export const command: CommandModule<
   handler: async (argv) => {
     const explained = await explainPath(existingStore(argv), parseEnvironmentName(argv.environment), argv.path);
     if (argv.format === "json") {
-      print(JSON.stringify(explained, undefined, 2));
+      printJson(explained);
       return;
     }
     for (const { path, unit, sizeBytes, environments, chain, target } of explained) {

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
 import { existingStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print, warn } from "../output.ts";
+import { formatBytes, plural, print, printJson, warn } from "../output.ts";
 import { collectGarbage } from "../store/gc.ts";
 
 export const command: CommandModule<object, StoreArguments & { readonly format: string; readonly "dry-run": boolean }> =
@@ -24,7 +24,7 @@ export const command: CommandModule<object, StoreArguments & { readonly format: 
           `the mounts of ${plural(summary.hiddenPids.length, "process", "processes")} could not be read: run gc as who starts the containers`,
         );
       if (argv.format === "json") {
-        print(JSON.stringify(summary, undefined, 2));
+        printJson(summary);
         return;
       }
       const { objects, bytes, units, trees, unfinished, keptForContainers } = summary;

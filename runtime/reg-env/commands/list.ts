@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { existingStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, print, table } from "../output.ts";
+import { formatBytes, print, printJson, table } from "../output.ts";
 import { listEnvironments } from "../store/contents.ts";
 import { readManifest } from "../store/environment.ts";
 import { filesOfEnvironment } from "../store/stats.ts";
@@ -22,7 +22,7 @@ export const command: CommandModule<object, StoreArguments & { readonly format: 
       }),
     );
     if (argv.format === "json") {
-      print(JSON.stringify(environments, undefined, 2));
+      printJson(environments);
       return;
     }
     const rows = environments.map(({ name, files, bytes, units, args }) => [

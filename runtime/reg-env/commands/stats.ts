@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
 import { existingStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print, table } from "../output.ts";
+import { formatBytes, plural, print, printJson, table } from "../output.ts";
 import { storeStats } from "../store/stats.ts";
 
 const MOST_UNITS = 15;
@@ -12,7 +12,7 @@ export const command: CommandModule<object, StoreArguments & { readonly format: 
   handler: async (argv) => {
     const stats = await storeStats(existingStore(argv));
     if (argv.format === "json") {
-      print(JSON.stringify(stats, undefined, 2));
+      printJson(stats);
       return;
     }
     const { objects, bytes, units, trees, environments, sharedUnits, copiesBytes, sharing } = stats;

@@ -1,6 +1,6 @@
 import type { CommandModule } from "yargs";
 import { existingStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print } from "../output.ts";
+import { formatBytes, plural, print, printJson } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import { verifyStore } from "../store/verify.ts";
 
@@ -15,7 +15,7 @@ export const command: CommandModule<object, StoreArguments & { readonly format: 
     );
     if (report.faults.length > 0) process.exitCode = 1;
     if (argv.format === "json") {
-      print(JSON.stringify(report, undefined, 2));
+      printJson(report);
       return;
     }
     for (const { path, fault, environments } of report.faults)
