@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint format peers debian bench bench-callers conformance demo man install clean
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -36,6 +36,9 @@ fuzz: build tools ## give the runtime documents that are made to break it; SEEDS
 
 test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files
 	@sh conformance/vm/tests.sh $(TESTS)
+
+newcomer: ## make demo and make test from a clone in a Debian root where nothing is installed; SUITE=bookworm, trixie or sid
+	@sh conformance/newcomer/run.sh $(or $(SUITE),trixie)
 
 lint: node_modules/.installed ## check formatting, style and shell syntax
 	node_modules/.bin/biome check --config-path=.biome.json .

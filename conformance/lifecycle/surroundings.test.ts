@@ -118,7 +118,7 @@ test("init does not meet a cgroup whose devices are half configured", () =>
   withReceiver(async (fixture, receiver) => {
     const bundle = fixture.shell("echo started; read line", (spec) => {
       spec.process.terminal = true;
-      const rules = Array.from({ length: 3000 }, (_, minor) => ({
+      const rules = Array.from({ length: 2000 }, (_, minor) => ({
         allow: true,
         type: "c",
         major: 240,
