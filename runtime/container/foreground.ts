@@ -9,7 +9,7 @@ import { Struct } from "../libc/memory.ts";
 import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
-import { isTerminal, keepNewlines, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
 import { type Interrupt, interrupted } from "./interrupt.ts";
 import type { NotifyRelay, Warn } from "./notify.ts";
 
@@ -122,7 +122,6 @@ class TerminalRelay {
   constructor(master: number) {
     this.#master = master;
     this.outputFd = master;
-    keepNewlines(master);
   }
 
   resize(): void {
