@@ -25,8 +25,8 @@ export function receive(
       [channel.fd, C.POLLIN],
       [interrupt?.fd, C.POLLIN],
     ]);
-    if (asked) interrupt?.check();
-    heard = Boolean(readable);
+    heard = Boolean(readable); // what is there already counts: a signal may be for the program that has just started
+    if (asked && !heard) interrupt?.check();
   }
   return channel.receive();
 }
