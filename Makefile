@@ -105,7 +105,7 @@ dist/.built: node_modules/.installed build/.schemas $(TYPESCRIPT) tsconfig.json
 	node_modules/.bin/tsc
 	touch $@
 
-build/engine/stamp: native-shim/fetch-engine.sh native-shim/fetch-debs.sh
+build/engine/stamp: native-shim/fetch-engine.sh native-shim/immortal.sed native-shim/fetch-debs.sh
 	sh native-shim/fetch-engine.sh
 	touch $@
 

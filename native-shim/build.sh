@@ -22,7 +22,7 @@ if [ -n "${SANITIZE:-}" ]; then
 else
     # The kernel's headers stand behind musl's own.
     cc="${CC:-musl-gcc} -idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
-    flags="-O2 -g -ffunction-sections -fdata-sections"
+    flags="-O2 -g -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
     link="-static -Wl,--gc-sections"
     [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
     snapshot=0x10000000
@@ -31,10 +31,9 @@ fi
 if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ]; then
     mkdir -p "$engine"
     rm -f "$engine"/*
-    for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/cutils.c" "$source/dtoa.c"; do
+    for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/dtoa.c"; do
         # shellcheck disable=SC2086
-        $cc $flags -D_GNU_SOURCE -DCONFIG_VERSION="\"$(cat $source/VERSION)\"" -fwrapv -w -I$source -c "$file" \
-            -o "$engine/$(basename "$file" .c).o" &
+        $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source -c "$file" -o "$engine/$(basename "$file" .c).o" &
     done
     wait
     ar rcs "$engine/libquickjs.a" "$engine"/*.o

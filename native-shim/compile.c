@@ -48,14 +48,13 @@ static void compile(const char *directory, const char *path, int strip) {
     JSRuntime *runtime = JS_NewRuntime();
     JSContext *ctx = JS_NewContext(runtime);
     JS_SetModuleLoaderFunc(runtime, NULL, load, NULL);
-    JS_SetStripInfo(runtime, strip);
     char *text = read_file(path, &length);
     JSValue module = JS_Eval(ctx, text, length, base_name(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(module)) {
         JSValue exception = JS_GetException(ctx);
         fail(JS_ToCString(ctx, exception), path);
     }
-    uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);
+    uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE | strip);
     snprintf(output, sizeof output, "%s/%s.bin", directory, base_name(path));
     FILE *file = fopen(output, "wb");
     if (code == NULL || file == NULL || fwrite(code, 1, size, file) != size || fclose(file) != 0)
@@ -74,7 +73,7 @@ int main(int argc, char **argv) {
     fputs(".section .rodata\n", table);
     for (int i = 2; i < argc; i++) {
         /* The entry keeps its line table: import() finds the importing module's name there. */
-        compile(argv[1], argv[i], i == 2 ? JS_STRIP_SOURCE : JS_STRIP_SOURCE | JS_STRIP_DEBUG);
+        compile(argv[1], argv[i], i == 2 ? JS_WRITE_OBJ_STRIP_SOURCE : JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG);
         fprintf(table, "name%d: .asciz \"%s\"\n.balign 16\ncode%d: .incbin \"%s/%s.bin\"\nend%d:\n", i,
                 base_name(argv[i]), i, argv[1], base_name(argv[i]), i);
     }

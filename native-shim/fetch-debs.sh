@@ -3,7 +3,7 @@
 #
 #   fetch-debs.sh [--with-dependencies | --source] SUITE DIRECTORY PACKAGE[=VERSION]...
 #
-# Leaves the .deb files in DIRECTORY, or with --source the files of the source package. The archive's address and key are those of the machine's own sources with the suite's name
+# Leaves the .deb files in DIRECTORY, or with --source the upstream archive of the source package. The archive's address and key are those of the machine's own sources with the suite's name
 # replaced; lists and cache stand below build/apt/SUITE. apt checks the archive's signature and every file's digest. No root needed.
 set -eu
 
@@ -111,7 +111,7 @@ fi
 # download PACKAGE...: with dependencies, apt installs into an empty machine, and stops after the downloads.
 download() {
     if [ "$mode" = source ]; then
-        (cd "$directory" && apt_get source --download-only "$@")
+        (cd "$directory" && apt_get source --download-only --tar-only "$@")
     elif [ -n "$mode" ]; then
         rm -f "$apt"/cache/archives/*.deb
         apt_get install --yes --download-only --no-install-recommends "$@" &&

@@ -1,16 +1,18 @@
 #!/bin/sh
 # Leaves the source of the JavaScript engine at build/engine/source.
 #
-# The engine is QuickJS 2025-04-26, from Debian 13's source package. It is compiled here rather than taken from Debian's libquickjs,
-# because a static program starts 0.5 ms sooner with musl than with glibc, twice per container (glibc asks the processor about its
-# caches, which a virtual machine answers slowly), and because the sanitizers should see it too.
-# QUICKJS=DIRECTORY names an unpacked QuickJS instead.
+# The engine is QuickJS-NG, the QuickJS that is kept: faults of its memory are mended and released every month. It comes from Debian's source
+# package, and is compiled here rather than taken from Debian's library, because a static program starts 0.5 ms sooner with musl than with
+# glibc, twice per container (glibc asks the processor about its caches, which a virtual machine answers slowly), because of immortal.sed, and
+# because the sanitizers should see it too.
+# QUICKJS=DIRECTORY names an unpacked QuickJS-NG instead.
 set -eu
 
-version=2025-04-26
-package=2025.04.26-1
-archive=quickjs_2025.04.26.orig.tar.xz
-sha256=ec81da5b3249ed648dbc7df4a1654988910e66a118d9b71cb63534216efcfbbe
+version=0.16.2
+package=0.16.2-2~bpo13+1
+suite=trixie-backports
+archive=quickjs-ng_0.16.2.orig.tar.gz
+sha256=6ee0c983477c9b145909d873ed1a57422001927f7706b63859abf8e816d2d88c
 
 die() {
     echo "fetch-engine: $*" >&2
@@ -19,7 +21,7 @@ die() {
 
 here=$(cd "$(dirname "$0")" && pwd)
 engine=$(dirname "$here")/build/engine
-stamp="${QUICKJS:-} $version $package"
+stamp="${QUICKJS:-} $version $package $(cksum <"$here/immortal.sed")"
 if [ -f "$engine/source/quickjs.c" ] && [ "$(cat "$engine/stamp" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
@@ -28,11 +30,17 @@ rm -rf "$engine"
 mkdir -p "$engine/source"
 if [ -n "${QUICKJS:-}" ]; then
     [ -f "$QUICKJS/quickjs.c" ] || die "QUICKJS=$QUICKJS: there is no quickjs.c"
-    cp "$QUICKJS"/*.[ch] "$QUICKJS/VERSION" "$engine/source"
+    cp "$QUICKJS"/*.[ch] "$engine/source"
 else
-    sh "$here/fetch-debs.sh" --source trixie "$engine" "quickjs=$package" ||
-        die "cannot get QuickJS $version; unpack it somewhere and say where: QUICKJS=DIRECTORY make build"
+    sh "$here/fetch-debs.sh" --source "$suite" "$engine" "quickjs-ng=$package" ||
+        die "cannot get QuickJS-NG $version; unpack it somewhere and say where: QUICKJS=DIRECTORY make build"
     echo "$sha256  $engine/$archive" | sha256sum --check --status || die "$archive has the wrong digest"
-    tar -x -J -f "$engine/$archive" -C "$engine/source" --strip-components=1
+    tar -x -z -f "$engine/$archive" -C "$engine/source" --strip-components=1
 fi
+sed -nE 's/^#define QJS_VERSION_(MAJOR|MINOR|PATCH) ([0-9]+)$/\2/p' "$engine/source/quickjs.h" | paste -s -d . >"$engine/source/VERSION"
+sed -E -f "$here/immortal.sed" "$engine/source/quickjs.c" >"$engine/quickjs.c"
+mv "$engine/quickjs.c" "$engine/source/quickjs.c"
+[ "$(grep -cE 'js_(ref|unref|count)\(' "$engine/source/quickjs.c")" -gt 40 ] || die "immortal.sed does not fit this version of quickjs.c"
+! grep -qE '(\+\+|--)JS_REF_COUNT|JS_REF_COUNT.*(\+\+|--)' "$engine/source/quickjs.c" ||
+    die "a reference count is written that immortal.sed does not know"
 echo "$stamp" >"$engine/stamp"

@@ -23,17 +23,10 @@ struct function {
 
 static int saved_errno;
 
-/* Memory behind a Uint8Array or ArrayBuffer; NULL with a pending exception when it is neither. */
+/* Memory behind a Uint8Array; NULL with a pending exception when it is none. */
 static uint8_t *memory_of(JSContext *ctx, JSValueConst value, size_t *size) {
-    size_t offset, length, element, whole;
-    JSValue buffer = JS_GetTypedArrayBuffer(ctx, value, &offset, &length, &element);
-    if (JS_IsException(buffer))
-        return NULL;
-    uint8_t *bytes = JS_GetArrayBuffer(ctx, &whole, buffer);
-    JS_FreeValue(ctx, buffer); /* the view keeps it alive */
-    if (size != NULL)
-        *size = length;
-    return bytes == NULL ? NULL : bytes + offset;
+    size_t length;
+    return JS_GetUint8Array(ctx, size == NULL ? &length : size, value);
 }
 
 /* The length of the UTF-8 sequence at `p`, 0 where there is none: RFC 3629, without overlong forms and surrogates. */
@@ -184,15 +177,8 @@ static JSValue js_encode(JSContext *ctx, JSValueConst self, int argc, JSValueCon
     (void)self, (void)argc;
     size_t length;
     const char *text = bytes_of(ctx, &length, argv[0]);
-    if (text == NULL)
-        return JS_EXCEPTION;
-    JSValue buffer = JS_NewArrayBufferCopy(ctx, (const uint8_t *)text, length);
+    JSValue bytes = text == NULL ? JS_EXCEPTION : JS_NewUint8ArrayCopy(ctx, (const uint8_t *)text, length);
     JS_FreeCString(ctx, text);
-    if (JS_IsException(buffer))
-        return buffer;
-    JSValue arguments[3] = {buffer, JS_UNDEFINED, JS_UNDEFINED};
-    JSValue bytes = JS_NewTypedArray(ctx, 3, arguments, JS_TYPED_ARRAY_UINT8);
-    JS_FreeValue(ctx, buffer);
     return bytes;
 }
 

@@ -54,6 +54,7 @@ static JSContext *new_context(JSRuntime *runtime) {
     JS_AddIntrinsicMapSet(ctx);
     JS_AddIntrinsicTypedArrays(ctx);
     JS_AddIntrinsicPromise(ctx);
+    JS_AddIntrinsicBigInt(ctx);
     return ctx;
 }
 

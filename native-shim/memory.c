@@ -40,6 +40,9 @@ struct arena {
 static struct arena own;
 static struct arena *arena = &own;
 
+/* What has an address in this range lives for ever, and its reference count is never written: see immortal.sed. */
+extern uintptr_t js_immortal_start, js_immortal_size;
+
 static struct header **next_of(struct header *header) {
     return (struct header **)(header + 1);
 }
@@ -81,8 +84,8 @@ static struct header *carve(size_t size) {
     return header;
 }
 
-static void *allocate(JSMallocState *state, size_t size) {
-    (void)state;
+static void *allocate(void *opaque, size_t size) {
+    (void)opaque;
     struct header **list = size == 0 ? NULL : list_of(&size);
     if (list == NULL)
         return NULL;
@@ -94,9 +97,15 @@ static void *allocate(JSMallocState *state, size_t size) {
     return header + 1;
 }
 
-static void release(JSMallocState *state, void *memory) {
-    (void)state;
-    if (memory == NULL)
+static void *allocate_zeroed(void *opaque, size_t count, size_t size) {
+    size_t whole;
+    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : allocate(opaque, whole);
+    return memory == NULL ? NULL : memset(memory, 0, whole);
+}
+
+static void release(void *opaque, void *memory) {
+    (void)opaque;
+    if (memory == NULL || (uintptr_t)memory - js_immortal_start < js_immortal_size)
         return;
     struct header *header = (struct header *)memory - 1;
     size_t size = header->size;
@@ -109,23 +118,23 @@ static size_t usable(const void *memory) {
     return memory == NULL ? 0 : ((const struct header *)memory - 1)->size;
 }
 
-static void *resize(JSMallocState *state, void *memory, size_t size) {
+static void *resize(void *opaque, void *memory, size_t size) {
     if (size == 0) {
-        release(state, memory);
+        release(opaque, memory);
         return NULL;
     }
     size_t present = usable(memory);
     if (present >= size)
         return memory;
-    void *larger = allocate(state, size);
+    void *larger = allocate(opaque, size);
     if (larger != NULL && memory != NULL) {
         memcpy(larger, memory, present);
-        release(state, memory);
+        release(opaque, memory);
     }
     return larger;
 }
 
-const JSMallocFunctions engine_memory = {allocate, release, resize, usable};
+const JSMallocFunctions engine_memory = {allocate_zeroed, allocate, release, resize, usable};
 
 #ifdef SNAPSHOT_ADDRESS
 
@@ -144,6 +153,8 @@ JSContext *snapshot_restore(JSRuntime **runtime) {
     arena = (struct arena *)snapshot_start;
     if (memcmp(arena->landmarks, landmarks, sizeof landmarks) != 0)
         abort(); /* build.sh runs the binary once, so nobody else sees this */
+    js_immortal_start = (uintptr_t)arena;
+    js_immortal_size = (uintptr_t)arena->fresh - (uintptr_t)arena;
     *runtime = arena->runtime;
     return arena->context;
 }
@@ -165,6 +176,8 @@ int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx) {
     arena->runtime = runtime;
     arena->context = ctx;
     memcpy(arena->landmarks, landmarks, sizeof landmarks);
+    memset(arena->small_free, 0, sizeof arena->small_free); /* a page that is not written to need not be copied */
+    memset(arena->large_free, 0, sizeof arena->large_free);
     arena->fresh_end = (uint8_t *)arena + length; /* the last page's rest can be used */
     FILE *file = fopen(path, "wb");
     return file != NULL && fwrite(arena, 1, length, file) == length && fclose(file) == 0 ? 0 : -1;
