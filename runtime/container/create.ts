@@ -171,7 +171,7 @@ function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): bool
   const { prestart = [], createRuntime = [], createContainer = [] } = plan.hooks;
   if (prestart.length + createRuntime.length + createContainer.length > 0) return true;
   if (plan.namespaces.timeOffsets !== undefined) return true; // init may have to ask for them
-  if (plan.process?.terminal === true && options.consoleSocket === undefined) return true; // its settings come first
+  if (plan.process?.terminal === true && options.consoleSocket === undefined && !gated) return true; // its settings come first
   if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
   if (joinsPid(plan.namespaces)) return true; // it has to be welcomed
   return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);

@@ -13,7 +13,6 @@ import type { Cgroup } from "../linux/cgroup/cgroup.ts";
 import { hasController } from "../linux/cgroup/host.ts";
 import { joinResctrl } from "../linux/resctrl.ts";
 import * as modules from "../linux/security-module.ts";
-import { keepNewlines } from "../linux/tty.ts";
 import type { Config, Process } from "../oci/config.ts";
 import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { fitProcess, lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
@@ -205,7 +204,7 @@ function serve(
     }
     if (message.type !== "console") throw new RegError("EPROTO", `exec sent an unexpected message: ${message.type}`);
     [terminal] = descriptors;
-    if (terminal !== undefined && consoleSocket === undefined) keepNewlines(terminal);
+    if (terminal !== undefined) interrupt?.takeTerminal(terminal);
     if (consoleSocket === undefined || terminal === undefined) continue;
     sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
     close(terminal);

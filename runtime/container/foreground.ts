@@ -9,7 +9,7 @@ import { Struct } from "../libc/memory.ts";
 import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
-import { isTerminal, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+import { isTerminal, keepNewlines, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
 import { type Interrupt, interrupted } from "./interrupt.ts";
 import type { NotifyRelay, Warn } from "./notify.ts";
 
@@ -59,6 +59,11 @@ export class Foreground implements Interrupt {
       if (ENDING.includes(signal)) throw interrupted(signal);
       this.#early.push(signal);
     });
+  }
+
+  /** The terminal outside adds the "\r". */
+  takeTerminal(master: number): void {
+    keepNewlines(master);
   }
 
   /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */

@@ -1,4 +1,4 @@
-/** A container that is being made is given up when its caller wants it no more: asked wherever the making may wait for long. */
+/** What a caller who stays has to do with a process that is being made: he may want it no more, and its terminal is to be his. */
 import { RegError } from "../errors/errors.ts";
 import type { RuntimeChannel } from "../init/enter.ts";
 import * as C from "../libc/constants.ts";
@@ -9,6 +9,8 @@ export interface Interrupt {
   readonly fd: number;
   /** Throws what `interrupted` makes when the caller wants an end. */
   readonly check: () => void;
+  /** Sets up the terminal that the caller will relay, before the program writes to it. */
+  readonly takeTerminal: (master: number) => void;
 }
 
 export function interrupted(signal: number): RegError {

@@ -6,7 +6,6 @@ import type { FromInit } from "../init/protocol.ts";
 import { close, writeText } from "../libc/file.ts";
 import { waitFor } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
-import { keepNewlines } from "../linux/tty.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import type { Container } from "./container.ts";
@@ -53,8 +52,8 @@ export function serveInit(
         break;
       case "console":
         [terminal] = descriptors;
-        if (terminal !== undefined && consoleSocket === undefined) keepNewlines(terminal);
-        else if (consoleSocket !== undefined && terminal !== undefined) {
+        if (terminal !== undefined) interrupt?.takeTerminal(terminal);
+        if (consoleSocket !== undefined && terminal !== undefined) {
           sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
           close(terminal);
           close(consoleSocket);
