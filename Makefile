@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -71,6 +71,11 @@ bench-callers: build tools ## measure podman run, ctr run and docker run with re
 	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh podman containerd docker
 	@node dist/conformance/callers/bench.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(UPDATE),--write)
+
+bench-shim: build tools ## measure containerd with reg's shim and with runc's: time, and memory of each pod; ROUNDS=15 PODS=1,20,200 UPDATE=1
+	@sh conformance/peers.sh
+	@sh conformance/callers/setup.sh containerd
+	@node dist/conformance/callers/bench-shim.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PODS),--pods $(PODS)) $(if $(UPDATE),--write)
 
 demo: ## from nothing to a container: set up, build, run, clean up
 	@sh conformance/demo.sh
