@@ -19,6 +19,8 @@ export interface PodOptions {
   readonly publisher: Publisher;
   /** Ends the shim, after what it has to say has been said. */
   readonly end: () => void;
+  /** Called when the last container has been deleted. */
+  readonly emptied: () => void;
 }
 
 export class Pod {
@@ -31,6 +33,7 @@ export class Pod {
   readonly publisher: Publisher;
   readonly #tasks = new Map<string, Task>();
   readonly #end: () => void;
+  readonly #emptied: () => void;
   /** Whether Shutdown was asked for while there were containers. */
   #shutdownAsked = false;
 
@@ -43,6 +46,7 @@ export class Pod {
     this.workers = options.workers;
     this.publisher = options.publisher;
     this.#end = options.end;
+    this.#emptied = options.emptied;
   }
 
   get tasks(): Iterable<Task> {
@@ -71,7 +75,9 @@ export class Pod {
   /** The pod's last container was deleted: containerd does not always ask again to shut down. */
   remove(task: Task): void {
     this.#tasks.delete(task.id);
-    if (this.isEmpty && this.#shutdownAsked) this.#end();
+    if (!this.isEmpty) return;
+    if (this.#shutdownAsked) this.#end();
+    else this.#emptied();
   }
 
   /** Ends the shim if there are no containers, otherwise when there are none any more. */

@@ -54,7 +54,17 @@ export function serve(options: ServeOptions, explain: (error: unknown) => Promis
     unlink(socket);
     void finish(loop, publisher, server);
   };
-  const pod = new Pod({ id, namespace, socket, loop, children, workers, publisher, end });
+  const pod = new Pod({
+    id,
+    namespace,
+    socket,
+    loop,
+    children,
+    workers,
+    publisher,
+    end,
+    emptied: () => endWhenForgotten(loop, pod, server, end),
+  });
   const service = taskService(pod);
   const server = new Server(listening, loop, {
     "containerd.task.v2.Task": service,
@@ -83,7 +93,7 @@ function eventsClient(loop: Loop): Client | undefined {
   return address === "" ? undefined : new Client(address.startsWith("unix://") ? address.slice(7) : address, loop);
 }
 
-/** Looks once a minute, until there is a container; containerd that was killed between two calls leaves an empty shim. */
+/** Looks once a minute while there is no container: containerd that was killed between two calls leaves an empty shim. */
 function endWhenForgotten(loop: Loop, pod: Pod, server: Server, end: () => void): void {
   loop.after(IDLE_MS, () => {
     if (!pod.isEmpty) return;
