@@ -28,7 +28,8 @@ schemas: build/.schemas ## make validators and types from oci-schemas/
 
 tools: $(TOOLS) ## build the C helpers of tests and benchmarks
 
-test: build tools ## run all tests; TESTS="lifecycle plan/" selects files by a part of their path
+test: build tools ## run all tests, with Debian's programs from `make debian`; TESTS="lifecycle plan/" selects files by a part of their path
+	@[ -n "$(TESTS)" ] || sh conformance/reg/debian-root.sh || echo "tests that run Debian's programs are skipped"
 	@node dist/conformance/run-tests.js $(TESTS)
 
 fuzz: build tools ## give the runtime documents that are made to break it; SEEDS=1-1000 KINDS=config,process ROUNDS=5 takes as many seeds again

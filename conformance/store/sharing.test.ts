@@ -54,9 +54,11 @@ function libcOf(pid: number): string {
   return identity;
 }
 
-function kilobytes(pid: number, name: string): number {
+/** A process's share of the file pages that it has mapped; those of a tmpfs are counted apart. proc_pid_smaps(5). */
+function fileKilobytes(pid: number): number {
   const rollup = fs.readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1]);
+  const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(rollup)?.[1]);
+  return kilobytes("Pss_File") + kilobytes("Pss_Shmem");
 }
 
 test("two environments that were made separately map the C library with one inode", () =>
@@ -71,7 +73,7 @@ function crowd(fixture: Fixture, storePath: string, environments: readonly strin
   const pids = Array.from({ length: 50 }, (_, index) =>
     start(fixture, storePath, environments[index % environments.length] ?? "", writable),
   );
-  const total = pids.reduce((sum, pid) => sum + kilobytes(pid, "Pss_File"), 0);
+  const total = pids.reduce((sum, pid) => sum + fileKilobytes(pid), 0);
   for (const pid of pids) process.kill(pid, "SIGKILL");
   return total;
 }
