@@ -2,9 +2,12 @@
  * Boots QuickJS and runs the program's modules, whose bytecode is linked into this binary. All behaviour is TypeScript. */
 #include "shim.h"
 
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -118,6 +121,16 @@ static int make_snapshot(const char *path) {
     return 0;
 }
 
+/* Makes read-only what the linker set apart for it, tables of functions first of all. For a dynamic program its loader does that. */
+static void protect_tables(void) {
+    const ElfW(Phdr) *header = (const void *)getauxval(AT_PHDR);
+    for (size_t left = getauxval(AT_PHNUM); left > 0; left--, header++) {
+        uintptr_t start = header->p_vaddr & ~(uintptr_t)4095, end = (header->p_vaddr + header->p_memsz) & ~(uintptr_t)4095;
+        if (header->p_type == PT_GNU_RELRO && mprotect((void *)start, end - start, PROT_READ) < 0)
+            abort();
+    }
+}
+
 #endif
 
 int main(int argc, char **argv) {
@@ -125,6 +138,7 @@ int main(int argc, char **argv) {
     if (enters_container(argc, argv))
         seal_executable(argv, environ);
 #ifdef SNAPSHOT_ADDRESS
+    protect_tables();
     JSContext *ctx = snapshot_restore(&runtime);
     if (ctx == NULL)
         return make_snapshot(argv[1]);
