@@ -388,6 +388,18 @@ test("what can not be run is said, leaves nothing, and its id can be used again"
     await shim.finish(id, others, second);
   }));
 
+test("a config with thousands of faults is refused with the first of them", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("true", (spec) => {
+      spec.mounts = Array.from({ length: 5000 }, () => ({ destination: 7 as unknown as string }));
+    });
+    const id = shim.fixture.id();
+    const tasks = await shim.connect(await shim.start(id, bundle));
+    const error = await refusal(tasks.call("Create", { id, bundle: bundle.path, options: shim.options() }));
+    assert.match(error.message, /OCI runtime create failed: .*5000 faults[\s\S]*\/mounts\/0\/destination/);
+    assert.is((await tasks.call("Connect", { id })).taskPid, 0);
+  }));
+
 test("pause, resume: the states, no exec meanwhile, and SIGKILL ends what is paused", () =>
   withShim(async (shim) => {
     const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));

@@ -17,6 +17,8 @@ import type { Loop, Watch } from "./loop.ts";
 import { unblockSignals } from "./signals.ts";
 
 const LIMIT_BYTES = 64 * 1024;
+/** Characters: a config with a thousand faults has a long one. */
+const LONGEST_MESSAGE = 8192;
 
 type Answer = { readonly note: unknown } | { readonly error: ErrorData } | { readonly result: unknown };
 
@@ -84,13 +86,14 @@ export class Workers {
   /** In the worker: works, says how it went, ends. */
   #be<Note, Result>(socket: number, work: Job<Note, Result>["work"]): never {
     const say = (answer: Answer, descriptors: readonly number[] = []) =>
-      sendMessage(socket, host.encode(JSON.stringify(answer)).subarray(0, LIMIT_BYTES), descriptors);
+      sendMessage(socket, host.encode(JSON.stringify(answer)), descriptors);
     unblockSignals();
     const done = async () => {
       try {
         say({ result: (await work((note, descriptors) => say({ note }, descriptors))) ?? null });
       } catch (error) {
-        say({ error: toErrorData(await this.explain(error)) });
+        const { message, ...rest } = toErrorData(await this.explain(error));
+        say({ error: { ...rest, message: message.slice(0, LONGEST_MESSAGE) } });
       }
     };
     done().then(
