@@ -19,15 +19,15 @@ function noting(name: HookName, folder: string, shell: string): Hook {
 }
 
 /** All kinds at once. Those in the runtime's namespaces use the host's shell, startContainer the container's. */
-function withAllHooks(fixture: Fixture): (spec: Spec) => void {
-  const host = (name: HookName) => [noting(name, fixture.folder, "/bin/sh")];
+function withAllHooks(fixture: Fixture, make = noting): (spec: Spec) => void {
+  const host = (name: HookName) => [make(name, fixture.folder, "/bin/sh")];
   return (spec) => {
     spec.mounts.push({ destination: SHARED, type: "bind", source: fixture.folder, options: ["bind"] });
     spec.hooks = {
       prestart: host("prestart"),
       createRuntime: host("createRuntime"),
       createContainer: host("createContainer"),
-      startContainer: [noting("startContainer", SHARED, "/bin/sh")],
+      startContainer: [make("startContainer", SHARED, "/bin/sh")],
       poststart: host("poststart"),
       poststop: host("poststop"),
     };
@@ -152,6 +152,20 @@ test("a hook has the environment it is given and no other", () =>
       ["A"],
     );
     fixture.succeed("delete", "--force", id);
+  }));
+
+test("no hook starts with a signal blocked, also when the runtime waits for signals", () =>
+  withFixture((fixture) => {
+    // Not by a shell: dash unblocks them.
+    const mask = (name: HookName, folder: string): Hook => ({
+      path: "/bin/cp",
+      args: ["cp", "/proc/self/status", join(folder, name)],
+    });
+    const bundle = fixture.shell("true", withAllHooks(fixture, mask));
+    const { status, stderr } = fixture.reg("run", "--bundle", bundle.path, fixture.id());
+    assert.is(status, 0, stderr);
+    for (const name of ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"])
+      assert.match(fixture.read(name), /^SigBlk:\t0{16}$/m, name);
   }));
 
 test("a hook without an environment has its caller's, startContainer the program's", () =>

@@ -6,7 +6,7 @@ import { checked } from "./call.ts";
 import * as C from "./constants.ts";
 import { libc } from "./libc.ts";
 import { cString, cStringArray, Struct } from "./memory.ts";
-import { CLONE_ARGS, SIGINFO } from "./structs.ts";
+import { CLONE_ARGS, SIGINFO, SIGSET } from "./structs.ts";
 
 const SIGCHLD = 17;
 
@@ -110,7 +110,7 @@ export function execve(path: string, argv: readonly string[], env: readonly stri
   throw new SyscallError("execve(2)", path, errno, errno === ENOEXEC ? { hint } : {});
 }
 
-/** posix_spawn(3): starts a program with the descriptors `from` placed at `to`. Returns its pid. Safe on both hosts. */
+/** posix_spawn(3): starts a program with the descriptors `from` placed at `to`, and no signal blocked. Returns its pid. Safe on both hosts. */
 export function spawn(
   path: string,
   argv: readonly string[],
@@ -118,17 +118,24 @@ export function spawn(
   descriptors: readonly { readonly from: number; readonly to: number }[],
 ): number {
   const actions = new Uint8Array(128);
+  const attributes = new Uint8Array(512); // posix_spawnattr_t has 336, also glibc's
+  const POSIX_SPAWN_SETSIGMASK = 8;
   const pid = new Struct(4);
   const arguments_ = cStringArray(argv);
   const environment = cStringArray(env);
+  // None of these can fail: musl's and glibc's only fill what they are given.
   libc.posix_spawn_file_actions_init(actions);
+  libc.posix_spawnattr_init(attributes);
   try {
+    libc.posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK);
+    libc.posix_spawnattr_setsigmask(attributes, new Uint8Array(SIGSET.size));
     for (const { from, to } of descriptors) libc.posix_spawn_file_actions_adddup2(actions, from, to);
-    const errno = libc.posix_spawn(pid.bytes, path, actions, null, arguments_.pointers, environment.pointers);
+    const errno = libc.posix_spawn(pid.bytes, path, actions, attributes, arguments_.pointers, environment.pointers);
     if (errno !== 0) throw new SyscallError("posix_spawn(3)", path, errno);
     return pid.i32(0);
   } finally {
     libc.posix_spawn_file_actions_destroy(actions);
+    libc.posix_spawnattr_destroy(attributes);
   }
 }
 
