@@ -25,7 +25,7 @@ else
     flags="-O2 -g -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
     link="-static -Wl,--gc-sections"
     [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
-    snapshot=0x10000000
+    snapshot=0x10000000 bytecode=0x18000000
 fi
 
 if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ]; then
@@ -68,13 +68,15 @@ node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --pl
     "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
 }
 
-# link OUTPUT [SNAPSHOT]: everything but the snapshot gets the same addresses in both binaries, as the pointers in it expect.
+# link OUTPUT [SNAPSHOT [OMITTED]...]: everything but the snapshot and the bytecode, which nothing in it points to, gets the same addresses in
+# both binaries, as the pointers in it expect. Modules that the snapshot holds are omitted: nobody will load them.
 link() {
     sources="native-shim/main.c native-shim/ffi.c native-shim/memory.c native-shim/seal.c $work/modules.S"
     at=
     if [ -n "$snapshot" ]; then
         sources="$sources native-shim/snapshot.S"
-        at="-no-pie -Wl,--section-start=.snapshot=$snapshot -DSNAPSHOT_ADDRESS=$snapshot -DSNAPSHOT_FILE=\"$2\""
+        at="-no-pie -Wl,--section-start=.snapshot=$snapshot -Wl,--section-start=.bytecode=$bytecode"
+        at="$at -DSNAPSHOT_ADDRESS=$snapshot -DSNAPSHOT_FILE=\"$2\"$(printf ' -Wa,--defsym,omitted%s=1' ${3:-})"
     fi
     # shellcheck disable=SC2086
     $cc $warnings $flags $at -isystem $source -I"$work" -Inative-shim $sources $link "$seccomp/libseccomp.a" "$engine/libquickjs.a" -lm -o "$1"
@@ -82,14 +84,16 @@ link() {
 
 if [ -z "$snapshot" ]; then
     link "$output"
+    mkdir "$work/probes"
+    node dist/native-shim/table.js "$work/probes/libc-table.h" probes
     # shellcheck disable=SC2086
-    $cc $warnings -Wno-missing-prototypes $flags -isystem $source -Inative-shim native-shim/ffi_test.c "$engine/libquickjs.a" -lm $link \
-        -o "$work/ffi_test"
+    $cc $warnings -Wno-missing-prototypes $flags -isystem $source -I"$work/probes" -Inative-shim native-shim/ffi_test.c \
+        "$engine/libquickjs.a" -lm $link -o "$work/ffi_test"
 else
     printf '%08d' 0 >"$work/empty"
     link "$work/stage1" "$work/empty"
-    "$work/stage1" "$work/snapshot"
-    link "$output" "$work/snapshot"
+    "$work/stage1" "$work/snapshot" >"$work/omitted"
+    link "$output" "$work/snapshot" "$(cat "$work/omitted")"
     "$output" --version >/dev/null || {
         echo "build.sh: the snapshot does not fit the binary" >&2
         exit 1

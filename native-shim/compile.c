@@ -63,24 +63,28 @@ static void compile(const char *directory, const char *path, int strip) {
 }
 
 int main(int argc, char **argv) {
-    char path[4096];
-    if (argc < 3)
+    char path[4096], **paths = argv + 2;
+    int count = argc - 2;
+    if (count < 1)
         fail("usage: compile OUTPUT-DIR", "ENTRY.js [MODULE.js ...]");
     snprintf(path, sizeof path, "%s/modules.S", argv[1]);
     FILE *table = fopen(path, "w");
     if (table == NULL)
         fail("cannot write", path);
     fputs(".section .rodata\n", table);
-    for (int i = 2; i < argc; i++) {
+    for (int i = 0; i < count; i++)
+        fprintf(table, "name%d: .asciz \"%s\"\n", i, base_name(paths[i]));
+    fputs(".section .bytecode,\"a\"\n", table);
+    for (int i = 0; i < count; i++) {
         /* The entry keeps its line table: import() finds the importing module's name there. */
-        compile(argv[1], argv[i], i == 2 ? JS_WRITE_OBJ_STRIP_SOURCE : JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG);
-        fprintf(table, "name%d: .asciz \"%s\"\n.balign 16\ncode%d: .incbin \"%s/%s.bin\"\nend%d:\n", i,
-                base_name(argv[i]), i, argv[1], base_name(argv[i]), i);
+        compile(argv[1], paths[i], i == 0 ? JS_WRITE_OBJ_STRIP_SOURCE : JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG);
+        fprintf(table, ".balign 16\ncode%d:\n.ifndef omitted%d\n.incbin \"%s/%s.bin\"\n.endif\nend%d:\n", i, i, argv[1],
+                base_name(paths[i]), i);
     }
     fputs(".section .data.rel.ro,\"aw\"\n.balign 8\n.globl modules\nmodules:\n", table);
-    for (int i = 2; i < argc; i++)
+    for (int i = 0; i < count; i++)
         fprintf(table, ".quad name%d, code%d, end%d - code%d\n", i, i, i, i);
-    fprintf(table, ".section .rodata\n.balign 8\n.globl module_count\nmodule_count: .quad %d\n", argc - 2);
+    fprintf(table, ".section .rodata\n.balign 8\n.globl module_count\nmodule_count: .quad %d\n", count);
     fputs(".section .note.GNU-stack,\"\",%progbits\n", table);
     return fclose(table) == 0 ? 0 : 1;
 }

@@ -16,10 +16,7 @@ struct function {
 };
 
 /* The table, generated from runtime/libc/table.ts. It declares each symbol without a prototype of its own. */
-#ifndef FUNCTION_TABLE
-#define FUNCTION_TABLE "libc-table.h"
-#endif
-#include FUNCTION_TABLE
+#include "libc-table.h"
 
 static int saved_errno;
 

@@ -24,14 +24,16 @@ static void report(JSContext *ctx, JSValue exception) {
     JS_FreeValue(ctx, exception);
 }
 
-static JSModuleDef *load(JSContext *ctx, const char *name, void *opaque) {
-    (void)opaque;
+/* `loaded` is where the numbers of the modules go that were loaded, or NULL. */
+static JSModuleDef *load(JSContext *ctx, const char *name, void *loaded) {
     for (size_t i = 0; i < module_count; i++) {
         if (strcmp(modules[i].name, name) != 0)
             continue;
         JSValue module = JS_ReadObject(ctx, modules[i].code, modules[i].size, JS_READ_OBJ_BYTECODE);
         if (JS_IsException(module))
             return NULL;
+        if (loaded != NULL)
+            fprintf(loaded, "%zu\n", i);
         JSModuleDef *definition = JS_VALUE_GET_PTR(module);
         JS_FreeValue(ctx, module); /* the context keeps its modules */
         return definition;
@@ -85,7 +87,7 @@ static JSContext *boot(JSRuntime **runtime, int snapshot) {
         fputs("reg: out of memory\n", stderr);
         return NULL;
     }
-    JS_SetModuleLoaderFunc(*runtime, normalize, load, NULL);
+    JS_SetModuleLoaderFunc(*runtime, normalize, load, snapshot ? stdout : NULL);
     JS_SetGCThreshold(*runtime, (size_t)-1); /* a command is over before a cycle would be worth collecting; the shim says when */
     ffi_install(ctx, snapshot);
     JSValue module = JS_ReadObject(ctx, modules[0].code, modules[0].size, JS_READ_OBJ_BYTECODE);
@@ -108,12 +110,15 @@ static int run(JSRuntime *runtime, JSContext *ctx, int argc, char **argv) {
 
 #ifdef SNAPSHOT_ADDRESS
 
-/* The binary that makes the snapshot: the same program, with nothing in the snapshot's place. */
+/* The binary that makes the snapshot: the same program, with nothing in the snapshot's place. It prints which modules are in it. */
 static int make_snapshot(const char *path) {
     JSRuntime *runtime;
     JSContext *ctx = snapshot_begin() < 0 ? NULL : boot(&runtime, 1);
-    if (ctx != NULL)
+    if (ctx != NULL) {
+        puts("0"); /* the entry, which nobody asks the loader for */
+        JS_SetModuleLoaderFunc(runtime, normalize, load, NULL);
         engine_settle_objects(runtime);
+    }
     if (ctx == NULL || snapshot_write(path, runtime, ctx) < 0) {
         fputs("cannot make the snapshot\n", stderr);
         return 1;
