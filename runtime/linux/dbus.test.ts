@@ -5,16 +5,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { needs, program } from "../../conformance/testing.ts";
-import {
-  DbusConnection,
-  DbusError,
-  DbusReader,
-  type DbusValue,
-  DbusWriter,
-  decodeMessage,
-  encodeMessage,
-  splitTypes,
-} from "./dbus.ts";
+import { DbusConnection, DbusError, decodeMessage, encodeMessage } from "./dbus.ts";
+import { DbusReader, type DbusValue, DbusWriter, splitTypes } from "./dbus-marshalling.ts";
 
 const dbus = suite("dbus");
 

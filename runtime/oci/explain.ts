@@ -4,18 +4,8 @@
  */
 import { ConfigError, type Fault } from "../errors/errors.ts";
 import { printable } from "../errors/printable.ts";
-import {
-  type CheckFault,
-  check,
-  checkHostConfig,
-  checkNul,
-  checkProcess,
-  checkReg,
-  checkResources,
-  escapePointer,
-  MOST_FAULTS,
-  show,
-} from "./check.ts";
+import { type CheckFault, escapePointer, MOST_FAULTS, show } from "./check/faults.ts";
+import { check, checkHostConfig, checkNul, checkProcess, checkReg, checkResources } from "./check.ts";
 import type { Config, HostConfig, LinuxResources, Process, Reg } from "./config.ts";
 import { config, host, process, reg, resources, type Validator, type Violation } from "./generated/full.generated.ts";
 import { findJsonFault } from "./json-location.ts";

@@ -1,5 +1,5 @@
 /** What a reader may have meant. Loaded with a failure, or for a note under --debug. */
-import { escapePointer } from "./check.ts";
+import { escapePointer } from "./check/faults.ts";
 import { NAMES } from "./generated/names.generated.ts";
 import type { DocumentKind } from "./validate.ts";
 

@@ -5,7 +5,8 @@
 import { host } from "#host";
 import { RegError, SyscallError } from "../../errors/errors.ts";
 import { libc } from "../../libc/libc.ts";
-import { DbusConnection, DbusError, type DbusValue } from "../dbus.ts";
+import { DbusConnection, DbusError } from "../dbus.ts";
+import type { DbusValue } from "../dbus-marshalling.ts";
 import type { SystemdDriver } from "./cgroup.ts";
 import { readControl } from "./file.ts";
 import type { UnitPlan, UnitProperty } from "./types.ts";

@@ -1,6 +1,6 @@
 /** The data that planning a cgroup produces and that applying it takes, and what state.json keeps of it. */
 
-import type { DbusValue } from "../dbus.ts";
+import type { DbusValue } from "../dbus-marshalling.ts";
 
 /** One file to write in the container's cgroup. */
 export interface FileWrite {

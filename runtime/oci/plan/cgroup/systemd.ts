@@ -5,7 +5,7 @@
 import { at, ConfigError, RegError } from "../../../errors/errors.ts";
 import type { CgroupHost } from "../../../linux/cgroup/host.ts";
 import type { UnitPlan, UnitProperty } from "../../../linux/cgroup/types.ts";
-import type { DbusValue } from "../../../linux/dbus.ts";
+import type { DbusValue } from "../../../linux/dbus-marshalling.ts";
 import type { Config, DeviceRule, LinuxResources } from "../../config.ts";
 import { resolveDevices } from "./device-rules.ts";
 import { pointerToken } from "./pointer.ts";

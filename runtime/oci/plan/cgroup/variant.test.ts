@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { DbusValue } from "../../../linux/dbus.ts";
+import type { DbusValue } from "../../../linux/dbus-marshalling.ts";
 import { parseVariant } from "./variant.ts";
 
 const variant = suite("property values");

@@ -3,7 +3,7 @@
  * `['a', 'b']`, `('a', 5)`, `@as []`. Source: GLib's description of the GVariant text format.
  */
 import { RegError } from "../../../errors/errors.ts";
-import { type DbusValue, DEEPEST, splitTypes, typeEnd, type Variant } from "../../../linux/dbus.ts";
+import { type DbusValue, DEEPEST, splitTypes, typeEnd, type Variant } from "../../../linux/dbus-marshalling.ts";
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
   boolean: "b",
