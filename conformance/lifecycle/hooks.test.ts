@@ -1,10 +1,12 @@
 /** The six kinds of hook: when each runs, where, with what on stdin, and what its failure does. Source: runtime-spec config.md, Hooks. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Hook, HookName, Spec } from "../fixtures/bundle.ts";
 import { type Fixture, type State, withFixture } from "../fixtures/fixture.ts";
+import { REG, TOP } from "../paths.ts";
 import { cgroups, mounting, needs, root } from "../testing.ts";
 
 const hooks = suite("hooks");
@@ -181,14 +183,24 @@ test("a hook without an environment has its caller's, startContainer the program
       for (const name of outside) spec.hooks[name] = note(fixture.folder, name);
     });
     const id = fixture.id();
-    const env = { PATH: process.env.PATH, CALLER: "caller" };
-    for (const args of [
-      ["run", "--detach", "--bundle", bundle.path, id],
-      ["delete", "--force", id],
-    ])
-      assert.is(fixture.regWith({ env }, ...args).status, 0);
-    assert.is(fixture.read("startContainer"), "container /\n");
-    for (const name of outside) assert.is(fixture.read(name), "caller\n", name);
+    const env = { PATH: process.env.PATH, CALLER: "caller", REG_NATIVE: REG };
+    const log = fixture.path("log");
+    for (const runtime of [[REG], [process.execPath, join(TOP, "dist/runtime/main.js")]] as const) {
+      const [program, ...first] = runtime;
+      for (const args of [
+        ["run", "--detach", "--bundle", bundle.path, id],
+        ["delete", "--force", id],
+      ]) {
+        // The container keeps the descriptors: a pipe would not end before it.
+        const { status } = spawnSync(program, [...first, "--root", fixture.root, "--log", log, ...args], {
+          env,
+          stdio: "ignore",
+        });
+        assert.is(status, 0, status === 0 ? "" : readFileSync(log, "utf8"));
+      }
+      assert.is(fixture.read("startContainer"), "container /\n", program);
+      for (const name of outside) assert.is(fixture.read(name), "caller\n", `${program}: ${name}`);
+    }
   }));
 
 for (const name of ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"] as const)

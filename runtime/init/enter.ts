@@ -162,8 +162,9 @@ export function runtimeGone(): RegError {
 export function killSpawned({ pid, channel }: Spawned): void {
   const SIGKILL = 9;
   channel.close();
-  libc.kill(pid, SIGKILL); // a child of ours, not reaped yet: it can be no other's pid
-  libc.waitpid(pid, null, 0);
+  // A child of ours, not reaped yet: it can be no other's pid. Neither call can fail but where it has been reaped, and is gone then.
+  libc.kill(pid, SIGKILL);
+  waitFor(pid);
 }
 
 /** Joins a pid namespace, which is for children only. */

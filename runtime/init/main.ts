@@ -58,6 +58,11 @@ export function runInit(task: InitTask): never {
 /** Filesystems that do not care about the network namespace of who mounts them; sysfs does. */
 const WITHOUT_NETWORK: readonly string[] = ["proc", "tmpfs", "devpts", "mqueue"];
 
+/** Whether a mount hides what is in /dev, or a part of it. */
+function coversDev({ destination }: MountPlan): boolean {
+  return `${destination}/`.startsWith("/dev/") || destination === "/";
+}
+
 class Init {
   readonly #plan: Plan;
   readonly #task: InitTask;
@@ -138,16 +143,19 @@ class Init {
     const proc = openProc();
     const { trees, pidNamespace } = this.#task.descriptors;
     const root = openRoot(this.#plan, trees?.root);
+    const overDev = mounts.findLastIndex(coversDev);
     mounts.forEach((entry, index) => {
+      // While this process would wait for the runtime, it has something to do.
+      const workAhead = () => index > overDev && this.#fillDev(root);
       if (entry.kind !== "cgroup") {
         if (entry.kind === "filesystem" && !WITHOUT_NETWORK.includes(entry.type)) {
-          this.#workAhead(root, mounts.slice(index));
+          workAhead();
           this.#awaitNetwork();
         }
         applyMount(root, entry, this.#plan, trees?.mounts[index], pidNamespace);
         return;
       }
-      this.#workAhead(root, mounts.slice(index));
+      workAhead();
       this.#enterCgroup();
       mountCgroup(root, entry, this.#task.cgroupHost, hasNamespace(namespaces, "cgroup"));
     });
@@ -194,12 +202,6 @@ class Init {
   #joinPidNamespace(fd: number): void {
     if ((this.#plan.namespaces.create & C.CLONE_NEWUSER) === 0) joinPidNamespace(fd);
     close(fd);
-  }
-
-  /** Fills /dev before this process waits for the runtime, unless a mount that is still to come covers it. */
-  #workAhead(root: number, rest: readonly MountPlan[]): void {
-    const coversDev = ({ destination }: MountPlan) => `${destination}/`.startsWith("/dev/") || destination === "/";
-    if (!rest.some(coversDev)) this.#fillDev(root);
   }
 
   /** Once. */

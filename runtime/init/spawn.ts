@@ -224,7 +224,8 @@ export function spawnNative(task: SpawnedInitTask | ExecTask, theirs: number, ex
     // Node marks what it was born with close-on-exec; dup2 onto itself in a spawned process takes that away.
     const kept: { readonly from: number; readonly to: number }[] = [];
     for (let fd = 0; fd < base; fd++) if (libc.fcntl(fd, C.F_GETFD, 0) !== -1) kept.push({ from: fd, to: fd });
-    const outside = spawn(binary, [binary, "init", String(base)], [], [...kept, ...moves]);
+    // As a clone of the native host has it: hooks of the container that name no environment get this one.
+    const outside = spawn(binary, [binary, "init", String(base)], host.environ, [...kept, ...moves]);
     for (const { from } of moves) close(from);
     return outside;
   } finally {

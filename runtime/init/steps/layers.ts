@@ -74,15 +74,19 @@ function mapOwners(tree: number, { userNamespace }: MappedOwner, subject: string
  * is below another mount is that one's matter.
  */
 function lacksMountPoints(lower: number, { mounts, fillDev, process }: Plan): boolean {
-  const mounted = mounts.map(({ destination }) => `${destination}/`);
-  if (fillDev && !mounted.includes("/dev/")) return true;
-  const needed = [...mounts.map(({ destination }) => destination), process?.cwd ?? "/"];
-  return needed.some((path, index) => {
-    if (mounted.slice(0, index).some((above) => `${path}/`.startsWith(above))) return false;
-    const found = openInRootIfExists(lower, path);
-    if (found !== undefined) close(found);
+  const mounted = new Set<string>();
+  const isLacking = (path: string): boolean => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf("/", end - 1))
+      if (mounted.has(path.slice(0, end))) return false;
+    const found = mounted.has("/") ? lower : openInRootIfExists(lower, path);
+    if (found !== undefined && found !== lower) close(found);
     return found === undefined;
-  });
+  };
+  for (const { destination } of mounts) {
+    if (isLacking(destination)) return true;
+    mounted.add(destination);
+  }
+  return (fillDev && !mounted.has("/dev")) || isLacking(process?.cwd ?? "/");
 }
 
 /**

@@ -121,18 +121,23 @@ function enableControllers(mountpoint: string, path: string): void {
   }
 }
 
-/** A cgroup that was there before may be used only when it is empty and not frozen: it is removed with the container. */
+/**
+ * A cgroup that was there before may be used only when it is empty and not frozen: it is removed with the container. On v1 the processes of
+ * another may be in any of the hierarchies.
+ */
 function refuseInUse(state: CgroupState): void {
-  const path = state.paths[""] ?? state.paths.devices ?? Object.values(state.paths)[0] ?? "";
-  const count = listPids(path, true).length;
-  if (count > 0)
+  const paths = Object.values(state.paths);
+  for (const path of paths) {
+    const count = listPids(path, true).length;
+    if (count === 0) continue;
     throw new RegError("EBUSY", `container's cgroup is not empty: ${count} process(es) found`, {
       field: FIELD,
       hint: `another container uses ${path}: give this one a cgroupsPath of its own`,
     });
+  }
   if (isFrozen(state))
     throw new RegError("EBUSY", "container's cgroup unexpectedly frozen", {
       field: FIELD,
-      hint: `thaw or remove ${path}`,
+      hint: `thaw or remove ${state.paths.freezer ?? paths[0]}`,
     });
 }

@@ -96,6 +96,14 @@ fake("refuses a cgroup in which processes run", ({ top }) => {
   assert.ok(existsSync(join(top, "memory/box/a/b")));
 });
 
+fake("refuses a cgroup in which processes run in one hierarchy only", ({ top }) => {
+  for (const name of ["devices", "memory", "cpu"]) fill(join(top, name, "box/a"), { "cgroup.procs": "" });
+  fill(join(top, "cpu/box/a"), { "cgroup.procs": "12\n" });
+  const error = errorOf(() => createCgroup(planFor(top, 1, ["devices", "memory", "cpu"])));
+  assert.match(error.message, "container's cgroup is not empty: 1 process(es) found");
+  assert.match(error.hint ?? "", join(top, "cpu/box/a"));
+});
+
 fake("refuses a frozen cgroup", ({ top }) => {
   fill(join(top, "freezer/box/a"), { "freezer.state": "FROZEN\n", "cgroup.procs": "" });
   assert.match(errorOf(() => createCgroup(planFor(top, 1, ["freezer"]))).message, "unexpectedly frozen");
