@@ -30,6 +30,7 @@ tools: $(TOOLS) ## build the C helpers of tests and benchmarks
 
 test: build tools ## run all tests, with Debian's programs from `make debian`; TESTS="lifecycle plan/" selects files by a part of their path
 	@[ -n "$(TESTS)" ] || sh conformance/reg/debian-root.sh || echo "tests that run Debian's programs are skipped"
+	@case "$(TESTS)" in "" | *checkpoint*) sh conformance/checkpoint/criu.sh fetch >/dev/null || echo "tests of checkpoint and restore are skipped" ;; esac
 	@node dist/conformance/run-tests.js $(TESTS)
 
 fuzz: build tools ## give the runtime documents that are made to break it; SEEDS=1-1000 KINDS=config,process ROUNDS=5 takes as many seeds again

@@ -79,7 +79,11 @@ export const GLOBAL_OPTIONS = {
     placeholder: "FILE",
     describe: "what this host lets annotations org.reg.* ask for (default: /etc/reg/reg.json)",
   },
-  criu: { type: "string", hidden: true, describe: "accepted for old callers" },
+  criu: {
+    type: "string",
+    placeholder: "PROGRAM",
+    describe: "the program that saves and restores processes (default: criu in $PATH)",
+  },
   version: { type: "boolean", alias: "v", describe: "show the version" },
   help: { type: "boolean", alias: "h", describe: "show help" },
 } as const satisfies OptionTable;
@@ -96,6 +100,8 @@ export interface Context {
   readonly rootless: boolean;
   /** Another file than /etc/reg/reg.json. */
   readonly hostConfig?: string;
+  /** Another program than the criu in $PATH. */
+  readonly criu?: string;
   /** Logs a warning. */
   readonly warn: (message: string) => void;
   /** Logs a note that only --debug shows; absent without it, so that nothing is looked for in vain. */

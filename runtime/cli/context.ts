@@ -33,6 +33,7 @@ export function makeContext(values: GlobalValues, log: Log, registry: Registry):
     rootless,
     cgroupManager: systemd ? "systemd" : ((manager as Context["cgroupManager"] | undefined) ?? "cgroupfs"),
     ...(values["host-config"] === undefined ? {} : { hostConfig: values["host-config"] }),
+    ...(values.criu === undefined ? {} : { criu: values.criu }),
     warn: (message) => log.write("warning", message),
     ...(log.shows("debug") ? { debug: (message) => log.write("debug", message) } : {}),
   };

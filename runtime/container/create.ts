@@ -177,13 +177,19 @@ function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): bool
   return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
 }
 
-function checkTerminal(plan: Plan, { consoleSocket }: CreateOptions, detached: boolean): void {
+/** Throws RegError for a terminal that nobody would hold, and for a console socket without one. */
+export function checkTerminal(
+  plan: Plan,
+  { consoleSocket }: Pick<CreateOptions, "consoleSocket">,
+  detached: boolean,
+): void {
   const terminal = plan.process?.terminal ?? false;
   if (terminal && detached && consoleSocket === undefined) throw ttyWithoutSocket();
   if (consoleSocket !== undefined && (!terminal || !detached)) throw socketWithoutTty();
 }
 
-function firstState(config: Config, plan: Plan, resctrl: ResctrlState | undefined): StateFile {
+/** What state.json says before there is a process. */
+export function firstState(config: Config, plan: Plan, resctrl: ResctrlState | undefined): StateFile {
   const { poststart = [], poststop = [] } = config.hooks ?? {};
   const { driver, version, paths, unit } = plan.cgroup;
   return {

@@ -51,7 +51,8 @@ function readOrWarn(directory: StateDirectory, warn: DeleteOptions["warn"]): Sta
   }
 }
 
-function destroy(container: Container, force: boolean, warn: DeleteOptions["warn"]): void {
+/** Ends what is left of a container, and removes all but its directory. Throws for one that runs, unless `force`. */
+export function destroy(container: Container, force: boolean, warn: DeleteOptions["warn"]): void {
   const status = container.status();
   if (!force && status !== "stopped" && status !== "created" && status !== "creating")
     throw deleteRunning(container.state.id, status);

@@ -121,13 +121,15 @@ function planExec(config: Config, { process: derive, listenFds, warn }: ExecOpti
  * CLONE_NEW* of what is to be joined: the namespaces of config.json. The user namespace only if it is not the caller's,
  * which the kernel would refuse.
  */
-function namespacesOf(config: Config, init: number): number {
+function namespacesOf(config: Config, init: number, restored = false): number {
   let flags = 0;
   for (const { type } of config.linux?.namespaces ?? []) {
     const file = NAMESPACE_FILES[type];
     if (type === "user" && readLink(`/proc/${init}/ns/${file}`) === readLink(`/proc/self/ns/${file}`)) continue;
     flags |= NAMESPACE_FLAGS[type];
   }
+  // CRIU gives what it restores a time namespace, so that clocks go on where they were.
+  if (restored && readLink(`/proc/${init}/ns/time`) !== readLink("/proc/self/ns/time")) flags |= C.CLONE_NEWTIME;
   return flags;
 }
 
@@ -153,7 +155,7 @@ function prepare(
       ...(config.linux?.personality === undefined ? {} : { personality: config.linux.personality }),
       ...(config.linux?.memoryPolicy === undefined ? {} : { memoryPolicy: config.linux.memoryPolicy }),
       init,
-      namespaces: namespacesOf(config, init),
+      namespaces: namespacesOf(config, init, container.state.restored),
       cgroup: cgroup.state,
       besideInit: options.cgroup === undefined,
       ...(noNewKeyring === true ? {} : { keyring: `_ses.${id}` }),

@@ -1,6 +1,6 @@
 /** What a caller who stays has to do with a process that is being made: he may want it no more, and its terminal is to be his. */
 import { RegError } from "../errors/errors.ts";
-import type { RuntimeChannel } from "../init/enter.ts";
+import type { Channel } from "../init/channel.ts";
 import * as C from "../libc/constants.ts";
 import { poll } from "../libc/poll.ts";
 
@@ -18,10 +18,10 @@ export function interrupted(signal: number): RegError {
 }
 
 /** The next message of init, unless the caller loses interest before it comes. */
-export function receive(
-  channel: RuntimeChannel,
+export function receive<Received>(
+  channel: Channel<never, Received>,
   interrupt: Interrupt | undefined,
-): ReturnType<RuntimeChannel["receive"]> {
+): ReturnType<Channel<never, Received>["receive"]> {
   for (let heard = interrupt === undefined; !heard; ) {
     const [readable, asked] = poll([
       [channel.fd, C.POLLIN],

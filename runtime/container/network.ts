@@ -23,7 +23,7 @@ export function giveNetwork(
 }
 
 /** Moves devices into the network namespace that init was born in or joins. */
-function moveInto(devices: readonly NetDevicePlan[], plan: Plan, pid: number): MovedDevice[] {
+export function moveInto(devices: readonly NetDevicePlan[], plan: Plan, pid: number): MovedDevice[] {
   const joined = plan.namespaces.join.find(({ type }) => type === "network")?.path;
   return withFd(open(joined ?? `/proc/${pid}/ns/net`, C.O_RDONLY), (namespace) => moveDevices(devices, namespace));
 }

@@ -56,6 +56,8 @@ export interface StateFile {
   readonly sharesPids?: true;
   /** `exec` too leaves the caller's session keyring as it is. */
   readonly noNewKeyring?: true;
+  /** It comes from a checkpoint: CRIU has put it into a time namespace, whatever config.json says. */
+  readonly restored?: true;
   /** poststart and poststop, which run when the bundle may be gone. */
   readonly hooks: Pick<Hooks, "poststart" | "poststop">;
 }

@@ -30,6 +30,7 @@ import {
 } from "./enter.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
+import type { RestoreTask } from "./restore.ts";
 import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
 import { closeTrees, descriptorsOf, makeTrees, type Trees } from "./trees.ts";
@@ -200,10 +201,14 @@ export interface SpawnedInitTask extends NewTask {
 }
 
 /**
- * Node: the native binary takes the task from a memfd, as the process outside. `extra` is the task's other descriptor: the exec fifo, or
- * the pidfd for `exec`. Returns its pid.
+ * Node: the native binary takes the task from a memfd, as the process outside. `extra` is the task's other descriptor: the exec fifo, the
+ * pidfd for `exec`, or the file for CRIU's output. Returns its pid.
  */
-export function spawnNative(task: SpawnedInitTask | ExecTask, theirs: number, extra: number | undefined): number {
+export function spawnNative(
+  task: SpawnedInitTask | ExecTask | RestoreTask,
+  theirs: number,
+  extra: number | undefined,
+): number {
   const memory = checked(libc.memfd_create("reg-task", 0), "memfd_create(2)", "reg-task");
   try {
     writeAll(memory, host.encode(JSON.stringify(task)));

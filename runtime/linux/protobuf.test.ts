@@ -45,6 +45,13 @@ protobuf("leaves defaults out, and gives them back", () => {
   });
 });
 
+protobuf("writes a default where its absence means something else", () => {
+  const table = { fd: [2, "int", "explicit"], name: [1, "string", "explicit"] } as const satisfies MessageTable;
+  assert.is(hex(encode(table, { fd: 0, name: "" })), "10000a00");
+  assert.is(hex(encode(table, {})), "");
+  assert.equal(decode(table, encode(table, { fd: -1, name: "a" })), { fd: -1, name: "a" });
+});
+
 protobuf("gives back what it was given", () => {
   const message = {
     text: "ä€",

@@ -10,9 +10,13 @@ import { RegError } from "../errors/errors.ts";
 /** "uint" is every varint without a sign (uint32, uint64, enums); "int" is int32 and int64. */
 export type Scalar = "string" | "bytes" | "bool" | "uint" | "int" | "double";
 
-/** Its number on the wire, its type, and whether there may be many; "map" is map<string, string>. */
+/**
+ * Its number on the wire, its type, and whether there may be many; "map" is map<string, string>. "explicit": written also when
+ * it has its default, which proto2 tells from a field that is absent.
+ */
 export type Field =
   | readonly [number: number, type: Scalar | MessageTable]
+  | readonly [number: number, type: Scalar, label: "explicit"]
   | readonly [number: number, type: Scalar | MessageTable, label: "repeated"]
   | readonly [number: number, type: "string", label: "map"];
 
@@ -27,11 +31,13 @@ type FieldOf<F> = F extends readonly [number, "string", "map"]
   ? Readonly<Record<string, string>>
   : F extends readonly [number, infer T, "repeated"]
     ? readonly ValueOf<T>[]
-    : F extends readonly [number, infer T]
-      ? T extends MessageTable
-        ? Message<T> | undefined
-        : ScalarOf<T>
-      : never;
+    : F extends readonly [number, infer T, "explicit"]
+      ? ScalarOf<T>
+      : F extends readonly [number, infer T]
+        ? T extends MessageTable
+          ? Message<T> | undefined
+          : ScalarOf<T>
+        : never;
 
 /** What `decode` gives: every field; integers exact to 2^53. */
 export type Message<T extends MessageTable> = { readonly [Name in keyof T]: FieldOf<T[Name]> };
@@ -42,9 +48,11 @@ type GivenField<F> = F extends readonly [number, "string", "map"]
   ? Readonly<Record<string, string>>
   : F extends readonly [number, infer T, "repeated"]
     ? readonly GivenValue<T>[]
-    : F extends readonly [number, infer T]
-      ? GivenValue<T>
-      : never;
+    : F extends readonly [number, infer T, "explicit"]
+      ? GivenScalar<T>
+      : F extends readonly [number, infer T]
+        ? GivenValue<T>
+        : never;
 
 /** What `encode` takes: any of the fields; numbers beyond 2^53 as bigint. */
 export type GivenMessage<T extends MessageTable> = { readonly [Name in keyof T]?: GivenField<T[Name]> | undefined };
@@ -271,7 +279,7 @@ function write(table: MessageTable, message: Readonly<Record<string, unknown>>):
     else if (label === "map")
       for (const key in value as Record<string, string>)
         writeValue(writer, number, MAP_ENTRY, { key, value: (value as Record<string, string>)[key] });
-    else if (!isDefault(type, value)) writeValue(writer, number, type, value);
+    else if (label === "explicit" || !isDefault(type, value)) writeValue(writer, number, type, value);
   }
   return writer.result;
 }

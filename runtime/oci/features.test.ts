@@ -23,7 +23,7 @@ features("has what containerd and Podman look at", () => {
   assert.type(found.linux?.mountExtensions?.idmap?.enabled, "boolean");
   assert.type(found.linux?.seccomp?.enabled, "boolean");
   assert.type(found.linux?.cgroup?.systemd, "boolean");
-  assert.is(found.annotations?.["org.opencontainers.runc.checkpoint.enabled"], "false");
+  assert.is(found.annotations?.["org.opencontainers.runc.checkpoint.enabled"], "true");
   assert.is(found.annotations?.["org.reg.commit"], "abc");
 });
 

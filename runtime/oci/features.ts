@@ -22,7 +22,7 @@ export const IMPLEMENTED = {
   memoryPolicy: true,
   idmap: true,
   netDevices: true,
-  checkpoint: false,
+  checkpoint: true,
 } as const;
 
 /** In the order of a container's life. A hook that Hooks gets or loses is an error here. */
@@ -83,6 +83,10 @@ export function features({ version, commit, libseccomp, specVersion }: FeaturesO
       ...(libseccomp === undefined ? {} : { "io.github.seccomp.libseccomp.version": libseccomp }),
       "org.opencontainers.runc.checkpoint.enabled": String(IMPLEMENTED.checkpoint), // the key that callers know
     },
-    potentiallyUnsafeConfigAnnotations: ["org.reg.", ...(IMPLEMENTED.systemd ? ["org.systemd.property."] : [])],
+    potentiallyUnsafeConfigAnnotations: [
+      "org.reg.",
+      "org.criu.config",
+      ...(IMPLEMENTED.systemd ? ["org.systemd.property."] : []),
+    ],
   };
 }

@@ -3,6 +3,7 @@ import { host } from "#host";
 import { UsageError } from "../../errors/errors.ts";
 import { inClone } from "../../init/enter.ts";
 import { runExec } from "../../init/exec.ts";
+import { type RestoreTask, runRestore } from "../../init/restore.ts";
 import { runOutside, SPAWNED, type SpawnedInitTask } from "../../init/spawn.ts";
 import type { ExecTask } from "../../init/task.ts";
 import { close, readAll } from "../../libc/file.ts";
@@ -22,7 +23,8 @@ export const command = defineCommand({
     close(first + SPAWNED.task);
     const channel = first + SPAWNED.channel;
     const extra = first + SPAWNED.extra;
-    const task = JSON.parse(text) as SpawnedInitTask | ExecTask;
+    const task = JSON.parse(text) as SpawnedInitTask | ExecTask | RestoreTask;
+    if (task.type === "restore") return inClone(channel, () => runRestore(task, channel, extra));
     if (task.type === "exec")
       return inClone(channel, () => runExec({ ...task, descriptors: { channel, pidfd: extra } }));
     const descriptors = { channel, ...(task.detached ? { execFifo: extra } : {}) };

@@ -88,6 +88,31 @@ export const COMMAND_PROSE: Readonly<Record<string, Prose>> = {
     ],
   },
   resume: { description: ["Lets the processes of a paused container go on."] },
+  checkpoint: {
+    description: [
+      "Saves the processes of a running container to files in a directory, with their memory, open files, terminals and what is in the container's own filesystems in memory; then removes the container, unless --leave-running or --pre-dump is given. The work is done by CRIU, which has to be installed (3.15 or newer). The container's root filesystem and what is mounted from the host are not saved: reg restore takes them as they are then. When CRIU refuses, the container goes on as before, and the message has the end of CRIU's log.",
+      "TCP connections, locks on files and unix sockets that lead out of the container need their options, here and in reg restore. Of a network namespace nothing is saved: engines set it up again, and reg makes one with the loopback interface, as for a new container. The file /etc/criu/reg.conf, or else /etc/criu/runc.conf, or the one that the annotation org.criu.config names, may overrule options.",
+      "With --pre-dump, and then --parent-path, a container is stopped for a shorter time: what has been saved before is not saved again. With --lazy-pages memory stays where it is, and is fetched from the --page-server when the restored processes use it.",
+    ],
+    examples: [
+      ["save a container, and let it go on", "reg checkpoint --leave-running --image-path /srv/web.1 web1"],
+      [
+        "in two steps",
+        "reg checkpoint --pre-dump --image-path /srv/web.1 web1 && reg checkpoint --image-path /srv/web.2 --parent-path ../web.1 web1",
+      ],
+    ],
+    seeAlso: ["restore", "pause"],
+  },
+  restore: {
+    description: [
+      "Makes a container from a bundle, as reg create does, but in place of starting its program lets the processes go on that reg checkpoint, runc or crun have saved, by CRIU. The bundle is that of the container that was saved, or one whose config.json has the same mounts; pids inside are the same, the id of the container may be another. Hooks run as far as they make the container: prestart and createRuntime, and poststop at the end.",
+      "What the container had as standard input, output and error takes its place from those of the command; for a file, it has to have the size that it had. A container with a terminal needs --console-socket, or stays in the foreground.",
+    ],
+    examples: [["go on", "reg restore --detach --bundle /srv/web --image-path /srv/web.1 web1"]],
+    exitStatus:
+      "In the foreground, the status of the container's process, or 128 and the number of the signal that ended it; 1 when reg has failed, after which nothing of the container is left.",
+    seeAlso: ["checkpoint", "create"],
+  },
   update: {
     description: [
       "Changes the resource limits of a container that exists: those that options name, or those of a document of the form of linux.resources in config.json, which is read from a file or, with a dash for its name, from standard input. Other limits stay; so does the access to devices, whatever the document says of it.",

@@ -60,13 +60,18 @@ function isDevice(found: FileStatus, { type, major, minor }: DevicePlan): boolea
 }
 
 function bindDevice(root: number, device: DevicePlan): void {
-  withFd(cloneTree(device.path, false), (tree) => {
-    // The container's path is a path of the host here: what lies there is only given away if it is the device.
-    if (!isDevice(stat("", tree), device))
-      throw new RegError("ENODEV", `bind ${device.path}: the host has something else there`, {
-        hint: `expected the device ${device.major}:${device.minor}; mknod(2) is not allowed here`,
-      });
-    withFd(fileInRoot(root, device.path), (target) => moveMount(tree, target, device.path));
+  withFd(openHostDevice(device), (tree) =>
+    withFd(fileInRoot(root, device.path), (target) => moveMount(tree, target, device.path)),
+  );
+}
+
+/** A detached copy of the host's node. The container's path is a path of the host here: what lies there is only given away if it is the device. */
+export function openHostDevice(device: DevicePlan): number {
+  const tree = cloneTree(device.path, false);
+  if (isDevice(stat("", tree), device)) return tree;
+  close(tree);
+  throw new RegError("ENODEV", `bind ${device.path}: the host has something else there`, {
+    hint: `expected the device ${device.major}:${device.minor}; mknod(2) is not allowed here`,
   });
 }
 

@@ -54,7 +54,7 @@ function attachRoot(plan: Plan, layers: RootLayers, composed: number | undefined
 }
 
 /** A symlink is refused: its target is not the bundle's to say. */
-function openRootDirectory(path: string): number {
+export function openRootDirectory(path: string): number {
   try {
     return open(path, C.O_PATH | C.O_DIRECTORY | C.O_NOFOLLOW);
   } catch (error) {

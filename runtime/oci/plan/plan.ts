@@ -113,17 +113,18 @@ export interface PlanOptions extends CgroupRequest {
   readonly composition?: Composition;
 }
 
-/** As runc. */
-const NOTIFY = { destination: "/run/notify", socket: "/run/notify/notify.sock" } as const;
+/** Where the directory with the socket for sd_notify(3) is mounted, as runc. */
+export const NOTIFY_DESTINATION = "/run/notify";
+const NOTIFY_SOCKET = `${NOTIFY_DESTINATION}/notify.sock`;
 
 /** The mount of the directory with the socket. */
-function notifyMount(source: string): MountPlan {
+export function notifyMount(source: string): MountPlan {
   const options = parseMountOptions(["bind", "nosuid", "noexec", "nodev", "ro"]);
-  return { kind: "bind", source, destination: NOTIFY.destination, options, field: "/process/env" };
+  return { kind: "bind", source, destination: NOTIFY_DESTINATION, options, field: "/process/env" };
 }
 
 /** Each path once. */
-function planPaths(paths: readonly string[] | undefined, field: string): PathPlan[] {
+export function planPaths(paths: readonly string[] | undefined, field: string): PathPlan[] {
   const planned = new Map<string, PathPlan>();
   (paths ?? []).forEach((given, index) => {
     const path = cleanPath(given);
@@ -188,7 +189,7 @@ export function planContainer(config: Config, options: PlanOptions, host: Cgroup
     warnings.push("root.readonly is ignored: the container has no mount namespace of its own");
   const seccomp = planSeccomp(config);
   const listen = options.listenFds > 0 ? [`LISTEN_FDS=${options.listenFds}`, "LISTEN_PID=1"] : [];
-  if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY.socket}`);
+  if (notifyDirectory !== undefined) listen.push(`NOTIFY_SOCKET=${NOTIFY_SOCKET}`);
   if (options.preserveFds < 0) throw new UsageError(`--preserve-fds ${options.preserveFds}: expected 0 or more`);
   return {
     ociVersion: config.ociVersion,

@@ -1,0 +1,62 @@
+/** CRIU for tests: the program that works on this kernel, and a runtime's calls with it. */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import * as assert from "uvu/assert";
+import type { Bundle, Spec } from "../fixtures/bundle.ts";
+import type { Fixture, Result } from "../fixtures/fixture.ts";
+import { TOOLS, TOP } from "../paths.ts";
+import { type Need, need } from "../testing.ts";
+
+/** CRIU reads and writes a whole container, and looks at the kernel's features first. */
+const TIMEOUT_MS = 60_000;
+
+/** Absolute path; undefined where none works or can be had. */
+export const CRIU = findCriu();
+
+/** The need for a CRIU that works on this kernel. */
+export const criu: Need = need("CRIU that works on this kernel", CRIU !== undefined);
+
+function findCriu(): string | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  const script = join(TOP, "conformance/checkpoint/criu.sh");
+  const { status, stdout } = spawnSync("sh", [script], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+/** The options by which a runtime finds this CRIU: by $PATH, as runc and crun know no other way. */
+export const withCriu = {
+  timeout: TIMEOUT_MS,
+  env: { ...process.env, PATH: `${dirname(CRIU ?? "/")}:${process.env.PATH}` },
+};
+
+/** A new directory in the fixture's folder. */
+export function imageDirectory(fixture: Fixture, name: string): string {
+  const path = fixture.path(name);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+export function checkpoint(fixture: Fixture, id: string, images: string, ...options: string[]): Result {
+  return fixture.regWith(withCriu, "checkpoint", "--image-path", images, ...options, id);
+}
+
+/** Restores in the background. */
+export function restore(fixture: Fixture, id: string, bundle: Bundle, images: string, ...options: string[]): Result {
+  const where = ["--bundle", bundle.path, "--image-path", images];
+  return fixture.regWith(withCriu, "restore", "--detach", ...where, ...options, id);
+}
+
+export function ok(result: Result): void {
+  assert.is(result.status, 0, `status ${result.status}: ${result.stderr}`);
+}
+
+/** A bundle that runs checkpointed.c. */
+export function checkpointed(fixture: Fixture, args: readonly string[], change?: (spec: Spec) => void): Bundle {
+  const bundle = fixture.bundle(["/bin/checkpointed", ...args], (spec) => {
+    spec.root.readonly = false;
+    change?.(spec);
+  });
+  copyFileSync(join(TOOLS, "checkpointed"), join(bundle.rootfs, "bin/checkpointed"));
+  return bundle;
+}
