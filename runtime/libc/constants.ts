@@ -28,6 +28,9 @@ export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
 export const F_SETFL = 4;
+export const F_OFD_SETLK = 37;
+export const F_OFD_SETLKW = 38;
+export const F_WRLCK = 1;
 export const FD_CLOEXEC = 1;
 export const LOCK_SH = 1;
 export const LOCK_EX = 2;
@@ -205,6 +208,7 @@ export const TIOCSPTLCK = 0x40045431;
 export const TIOCGPTN = 0x80045430;
 
 // System calls by number. From 424 on the numbers are the same on every machine (Linux 5.1 and later).
+export const SYS_fcntl = arm64 ? 25 : 72;
 export const SYS_rt_sigaction = arm64 ? 134 : 13;
 export const SYS_pivot_root = arm64 ? 41 : 155;
 export const SYS_getdents64 = arm64 ? 61 : 217;

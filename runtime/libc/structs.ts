@@ -28,6 +28,8 @@ export const STATX = {
 } as const;
 /** struct statfs, statfs(2) */
 export const STATFS = { size: 120, f_type: 0 } as const;
+/** struct flock, fcntl(2) */
+export const FLOCK = { size: 32, l_type: 0, l_whence: 2, l_start: 8, l_len: 16 } as const;
 /** struct fsverity_enable_arg, ioctl FS_IOC_ENABLE_VERITY */
 export const FSVERITY_ENABLE_ARG = { size: 128, version: 0, hash_algorithm: 4, block_size: 8 } as const;
 /** struct linux_dirent64, getdents64(2); the name goes on behind the struct */

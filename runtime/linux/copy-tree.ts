@@ -33,18 +33,25 @@ export function copyTree(from: number, to: number, mapped: boolean): void {
   new TreeCopy(from, to, mapped).run();
 }
 
+/** Copies one file, symlink or device, in the same way: `name` in the directory `from` to `newName`, which must not be there, in `to`. */
+export function copyEntry(from: number, name: string, to: number, newName: string): void {
+  const status = stat(name, from);
+  const copy = new EntryCopy(false);
+  copy.make(from, name, to, newName, name, status);
+  copy.copyAttributes(from, name, to, newName, status, name);
+}
+
 class TreeCopy {
   readonly #from: number;
   readonly #to: number;
-  readonly #mapped: boolean;
+  readonly #entry: EntryCopy;
   /** The first name of each inode that has several. */
   readonly #linked = new Map<string, string>();
-  readonly #block = new Uint8Array(BLOCK_BYTES);
 
   constructor(from: number, to: number, mapped: boolean) {
     this.#from = from;
     this.#to = to;
-    this.#mapped = mapped;
+    this.#entry = new EntryCopy(mapped);
   }
 
   run(): void {
@@ -62,7 +69,9 @@ class TreeCopy {
     // Their times change while they are filled, and a mode may forbid that.
     for (const path of directories)
       if (path !== "")
-        this.#inDirectory(path, (source, target) => this.#copyAttributes(source, target, ".", stat("", source), path));
+        this.#inDirectory(path, (source, target) =>
+          this.#entry.copyAttributes(source, ".", target, ".", stat("", source), path),
+        );
   }
 
   #inDirectory(path: string, action: (source: number, target: number) => void): void {
@@ -90,27 +99,38 @@ class TreeCopy {
       }
       this.#linked.set(inode, path);
     }
-    this.#make(source, target, name, path, status);
-    this.#copyAttributes(source, target, name, status, path);
+    this.#entry.make(source, name, target, name, path, status);
+    this.#entry.copyAttributes(source, name, target, name, status, path);
     return false;
   }
+}
 
-  #make(source: number, target: number, name: string, path: string, status: FileStatus): void {
-    if (status.type === C.S_IFREG) this.#copyFile(source, target, name, path, status.sizeBytes);
+/** Copies one entry of a directory; `path` names it in errors. */
+class EntryCopy {
+  readonly #mapped: boolean;
+  readonly #block = new Uint8Array(BLOCK_BYTES);
+
+  constructor(mapped: boolean) {
+    this.#mapped = mapped;
+  }
+
+  /** Everything but a directory, without its attributes. */
+  make(source: number, name: string, target: number, newName: string, path: string, status: FileStatus): void {
+    if (status.type === C.S_IFREG) this.#copyFile(source, name, target, newName, path, status.sizeBytes);
     else if (status.type === C.S_IFLNK) {
       const link = new Uint8Array(4097); // ends in a NUL whatever the length
       const length = checked(libc.readlinkat(source, name, link, 4096), "readlinkat(2)", path);
-      checked(libc.symlinkat(host.decode(link.subarray(0, length)), target, name), "symlinkat(2)", path);
+      checked(libc.symlinkat(host.decode(link.subarray(0, length)), target, newName), "symlinkat(2)", path);
     } else {
       const device =
         (status.rdevMajor & 0xfff) * 0x100 + (status.rdevMinor & 0xff) + (status.rdevMinor >>> 8) * 0x10_0000;
-      checked(libc.mknodat(target, name, status.type | 0o600, device), "mknodat(2)", path);
+      checked(libc.mknodat(target, newName, status.type | 0o600, device), "mknodat(2)", path);
     }
   }
 
-  #copyFile(source: number, target: number, name: string, path: string, sizeBytes: number): void {
+  #copyFile(source: number, name: string, target: number, newName: string, path: string, sizeBytes: number): void {
     withFd(open(name, C.O_RDONLY | C.O_NOFOLLOW, 0, source), (input) =>
-      withFd(open(name, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600, target), (output) => {
+      withFd(open(newName, C.O_WRONLY | C.O_CREAT | C.O_EXCL, 0o600, target), (output) => {
         for (let at = 0; at < sizeBytes; ) {
           const data = libc.lseek(input, at, C.SEEK_DATA);
           if (data === -1 && host.errno() === ENXIO) break; // the rest is a hole
@@ -135,15 +155,22 @@ class TreeCopy {
   }
 
   /** Owner first, because changing it takes away setuid bits and file capabilities; times last. */
-  #copyAttributes(source: number, target: number, name: string, status: FileStatus, path: string): void {
-    if (libc.fchownat(target, name, status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW) === -1) {
+  copyAttributes(
+    source: number,
+    name: string,
+    target: number,
+    newName: string,
+    status: FileStatus,
+    path: string,
+  ): void {
+    if (libc.fchownat(target, newName, status.uid, status.gid, C.AT_SYMLINK_NOFOLLOW) === -1) {
       const errno = host.errno();
       if (!this.#mapped || (errno !== EINVAL && errno !== EPERM)) throw new SyscallError("fchownat(2)", path, errno);
     }
-    if (status.type !== C.S_IFLNK) checked(libc.fchmodat(target, name, status.mode, 0), "fchmodat(2)", path);
-    this.#copyXattrs(`${fdPath(source)}/${name}`, `${fdPath(target)}/${name}`, path);
+    if (status.type !== C.S_IFLNK) checked(libc.fchmodat(target, newName, status.mode, 0), "fchmodat(2)", path);
+    this.#copyXattrs(`${fdPath(source)}/${name}`, `${fdPath(target)}/${newName}`, path);
     const times = fileTimes(name, source);
-    checked(libc.utimensat(target, name, times, C.AT_SYMLINK_NOFOLLOW), "utimensat(2)", path);
+    checked(libc.utimensat(target, newName, times, C.AT_SYMLINK_NOFOLLOW), "utimensat(2)", path);
   }
 
   #copyXattrs(source: string, target: string, path: string): void {

@@ -7,6 +7,7 @@ import { command as generate } from "./commands/generate.ts";
 import { command as install } from "./commands/install.ts";
 import { command as list } from "./commands/list.ts";
 import { command as run } from "./commands/run.ts";
+import { command as share } from "./commands/share.ts";
 import { command as stats } from "./commands/stats.ts";
 import { command as uninstall } from "./commands/uninstall.ts";
 import { command as verify } from "./commands/verify.ts";
@@ -22,4 +23,5 @@ export const COMMANDS = [
   exportCommand,
   install,
   uninstall,
+  share,
 ] as CommandModule[];

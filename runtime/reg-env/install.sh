@@ -18,3 +18,7 @@ cat >"${2:-}$prefix/bin/reg-env" <<LAUNCHER
 exec node $prefix/lib/reg-env/dist/runtime/reg-env/main.js "\$@"
 LAUNCHER
 chmod 0755 "${2:-}$prefix/bin/reg-env"
+mkdir -p "${2:-}$prefix/lib/systemd/system"
+for unit in runtime/reg-env/systemd/*; do
+    sed "s|@PREFIX@|$prefix|" "$unit" >"${2:-}$prefix/lib/systemd/system/$(basename "$unit")"
+done

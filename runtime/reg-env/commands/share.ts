@@ -1,0 +1,104 @@
+import type { CommandModule } from "yargs";
+import { RegError } from "../../errors/errors.ts";
+import { formatOption } from "../options.ts";
+import { formatBytes, plural, print, printJson, warn } from "../output.ts";
+import { withProgress } from "../progress.ts";
+import { parseExclusion } from "../share/exclusion.ts";
+import { type ShareReport, shareStore } from "../share/share.ts";
+import { storesAt, usualStores } from "../share/stores/find.ts";
+
+interface ShareArguments {
+  readonly root: readonly string[];
+  readonly "dry-run": boolean;
+  readonly undo: boolean;
+  readonly "link-to-mounted": boolean;
+  readonly exclude: readonly string[];
+  readonly cache: string;
+  readonly format: string;
+}
+
+const LIST = { type: "string", array: true, requiresArg: true, nargs: 1, default: [] as string[] } as const;
+
+export const command: CommandModule<object, ShareArguments> = {
+  command: "share",
+  describe: "make links of the equal files in the image stores of engines, so that they are on disk and in memory once",
+  builder: (yargs) =>
+    formatOption(yargs)
+      .option("root", { ...LIST, describe: "an image store; without it those in the usual places" })
+      .option("dry-run", { type: "boolean", default: false, describe: "only say what would be gained" })
+      .option("undo", { type: "boolean", default: false, describe: "make copies of the links again" })
+      .option("link-to-mounted", {
+        type: "boolean",
+        default: false,
+        describe: "let files of images that are in use have more links; their names are never touched",
+      })
+      .option("exclude", {
+        ...LIST,
+        describe: "images to leave alone: label:NAME[=VALUE], image:NAME, namespace:NAME (containerd's)",
+      })
+      .option("cache", {
+        type: "string",
+        default: defaultCache(),
+        defaultDescription: "/var/lib/reg/share",
+        requiresArg: true,
+        describe: "directory in which the digests of files are remembered",
+      })
+      .example("$0 share --dry-run", "what there is to gain")
+      .example("$0 share --root /srv/storage", "one store"),
+  handler: async (argv) => {
+    const exclusions = argv.exclude.map(parseExclusion);
+    const stores = argv.root.length > 0 ? argv.root.flatMap(storesAt) : usualStores();
+    if (stores.length === 0)
+      throw new RegError("ENOENT", "no image store is in its usual place", { hint: "name one with --root" });
+    const reports: ShareReport[] = [];
+    for (const store of stores)
+      reports.push(
+        await withProgress(`share ${store.root}`, (report) =>
+          shareStore(store, {
+            exclusions,
+            linkToMounted: argv["link-to-mounted"],
+            dryRun: argv["dry-run"],
+            undo: argv.undo,
+            cache: argv.cache,
+            onProgress: report,
+            onWait: (who) => warn(`waiting for ${who}`),
+          }),
+        ),
+      );
+    if (argv.format === "json") {
+      printJson(reports);
+      return;
+    }
+    for (const report of reports) tell(report, argv);
+  },
+};
+
+function defaultCache(): string {
+  if (process.getuid?.() === 0) return "/var/lib/reg/share";
+  return `${process.env.XDG_CACHE_HOME ?? `${process.env.HOME ?? ""}/.cache`}/reg/share`;
+}
+
+function tell(report: ShareReport, { "dry-run": dryRun, undo }: ShareArguments): void {
+  const { layers, found, done, recovered } = report;
+  if (report.unclear !== undefined)
+    warn(`the overlay on ${report.unclear} does not say what it is made of: nothing in ${report.root} is changed`);
+  if (report.hiddenProcesses > 0)
+    warn(`the mounts of ${plural(report.hiddenProcesses, "process", "processes")} can not be seen`);
+  const all = layers.free + layers.mounted + layers.excluded;
+  const gain = dryRun ? found : done;
+  const verb = undo ? (dryRun ? "would copy" : "copied") : dryRun ? "would link" : "linked";
+  print(
+    `${report.root} (${report.engine}): ${plural(all, "layer")}, ${plural(report.files, "file")}; ${verb} ` +
+      `${plural(gain.files, "file")}: ${formatBytes(gain.diskBytes)} of disk, up to ${formatBytes(gain.cacheBytes)} of page cache`,
+  );
+  const notes = [
+    [layers.mounted, "layers are in use and stay as they are"],
+    [layers.excluded, "layers are excluded"],
+    [report.linkedElsewhere, "files have links elsewhere and stay as they are"],
+    [report.skippedDirectories, "directories could not be read, or lie too deep"],
+    [done.changed, "files had changed or came into use meanwhile"],
+    [done.refused, "files can not be linked, the kernel says"],
+    [recovered.leftovers + recovered.directories, "things were put in order that a killed run had left"],
+  ] as const;
+  for (const [count, text] of notes) if (count > 0) print(`  ${count} ${text}`);
+}

@@ -1,0 +1,190 @@
+/** `reg-env share`: the equal files of an image store's read-only layers become one inode each, and so one copy on disk and in memory. */
+import { digestOf } from "../../reg/digest.ts";
+import { readMountTables } from "../mount-tables.ts";
+import { Digests } from "./digests.ts";
+import { withEngineLock } from "./engine-lock.ts";
+import { groupFiles } from "./groups.ts";
+import { findMerges, type Gain, gainOf, type Merge } from "./plan.ts";
+import { type Done, Keepers, type Replacement, replaceAll } from "./replace.ts";
+import { type Scan, scanLayers } from "./scan.ts";
+import type { Exclusion, ImageStore, Layer } from "./stores/store.ts";
+import { copyAll, findCopies } from "./undo.ts";
+import { type Recovered, Workplace } from "./workplace.ts";
+
+/** Some tens of milliseconds. */
+const BATCH = 200;
+
+export interface ShareOptions {
+  readonly exclusions: readonly Exclusion[];
+  readonly linkToMounted: boolean;
+  readonly dryRun: boolean;
+  /** Copies instead of links. */
+  readonly undo: boolean;
+  /** Where the digests are remembered. */
+  readonly cache: string;
+  /** How many files are replaced while the engine's lock is held. */
+  readonly batch?: number;
+  readonly onProgress: (text: string) => Promise<void> | void;
+  /** Somebody else has the lock of the store: another share, or the engine. */
+  readonly onWait: (who: string) => void;
+}
+
+export interface ShareReport {
+  readonly engine: string;
+  readonly root: string;
+  readonly layers: { readonly free: number; readonly mounted: number; readonly excluded: number };
+  /** Regular files with content in these layers. */
+  readonly files: number;
+  /** What was found to be equal, and not linked yet; with `undo`, linked. */
+  readonly found: Gain;
+  /** What was done; nothing in a dry run. */
+  readonly done: Done;
+  readonly recovered: Recovered;
+  readonly linkedElsewhere: number;
+  readonly skippedDirectories: number;
+  /** Processes whose mounts could not be seen. */
+  readonly hiddenProcesses: number;
+  /** A mount that keeps all layers from being changed, see StoreState. */
+  readonly unclear?: string;
+  readonly readBytes: number;
+  readonly milliseconds: number;
+}
+
+export async function shareStore(store: ImageStore, options: ShareOptions): Promise<ShareReport> {
+  const start = performance.now();
+  const { dryRun, onProgress, onWait } = options;
+  const digests = new Digests(cachePath(options.cache, store));
+  const workplace = new Workplace(store.base, () => onWait("another reg-env share"));
+  try {
+    const nothing: Recovered = { directories: 0, leftovers: 0 };
+    const recovered = dryRun
+      ? nothing
+      : withEngineLock(
+          store.lockFile,
+          () => onWait(store.engine),
+          () => workplace.begin(),
+        );
+    const { tables, hiddenPids } = readMountTables();
+    const { layers, unclear } = store.read(options.exclusions, tables);
+    const scan = await scanLayers(store.base, layers, {
+      onProgress: (files, done) => onProgress(`${done} of ${layers.length} layers, ${files} files`),
+    });
+    const found = { store, workplace, scan, layers, digests };
+    const work = options.undo ? undoing(found) : await sharing(found, options);
+    const done: Done = { files: 0, diskBytes: 0, cacheBytes: 0, changed: 0, refused: 0 };
+    if (!dryRun) await carryOut(work, found, done, options);
+    digests.save();
+    return {
+      engine: store.engine,
+      root: store.root,
+      layers: countStates(layers),
+      files: scan.inodes.reduce((sum, { names }) => sum + names.length, 0),
+      found: work.gain,
+      done,
+      recovered,
+      linkedElsewhere: work.linkedElsewhere,
+      skippedDirectories: scan.skippedDirectories,
+      hiddenProcesses: hiddenPids.length,
+      ...(unclear === undefined ? {} : { unclear }),
+      readBytes: digests.readBytes,
+      milliseconds: Math.round(performance.now() - start),
+    };
+  } finally {
+    workplace.close();
+  }
+}
+
+/** A file for each store. */
+function cachePath(cache: string, { base }: ImageStore): string {
+  return `${cache}/${digestOf(base).slice(0, 16)}`;
+}
+
+interface Found {
+  readonly store: ImageStore;
+  readonly workplace: Workplace;
+  readonly scan: Scan;
+  readonly layers: readonly Layer[];
+  readonly digests: Digests;
+}
+
+/** What is to be done, in parts between which the engine may work. */
+interface Work {
+  readonly gain: Gain;
+  readonly linkedElsewhere: number;
+  readonly count: number;
+  readonly run: (from: number, to: number, stateOf: (layer: number) => Layer["state"] | undefined, done: Done) => void;
+}
+
+async function sharing(found: Found, { linkToMounted, onProgress }: ShareOptions): Promise<Work> {
+  const { scan, layers, digests, workplace } = found;
+  const { groups, linkedElsewhere } = groupFiles(scan, layers);
+  const finder = { device: scan.device, layers, directories: workplace.directories, digests, linkToMounted };
+  const merges: Merge[] = [];
+  for (const [index, group] of groups.entries()) {
+    merges.push(...findMerges(group, finder));
+    await onProgress(`read ${index + 1} of ${groups.length} groups of files that may be equal`);
+  }
+  const replacements = inOrder(merges);
+  const keepers = new Keepers();
+  return {
+    gain: gainOf(merges.flatMap(({ replaced }) => replaced)),
+    linkedElsewhere,
+    count: replacements.length,
+    run: (from, to, stateOf, done) =>
+      replaceAll(replacements.slice(from, to), keepers, {
+        layers,
+        workplace,
+        mayChange: (layer) => stateOf(layer) === "free",
+        mayLink: (layer) => stateOf(layer) === "free" || (linkToMounted && stateOf(layer) === "mounted"),
+        onChanged: (before, after) => digests.changed(scan.device, before, after),
+        done,
+      }),
+  };
+}
+
+function undoing({ scan, layers, workplace }: Found): Work {
+  const copies = findCopies(scan, layers);
+  return {
+    gain: gainOf(copies.map(({ inode, paths }) => ({ inode, names: paths }))),
+    linkedElsewhere: scan.inodes.filter(({ links, names }) => links !== names.length).length,
+    count: copies.length,
+    run: (from, to, stateOf, done) =>
+      copyAll(copies.slice(from, to), { layers, workplace, mayChange: (layer) => stateOf(layer) === "free", done }),
+  };
+}
+
+/** In batches. For each of them the engine's records and the mounts are read again, with its lock held. */
+async function carryOut(
+  work: Work,
+  { store, layers }: Found,
+  done: Done,
+  { exclusions, batch = BATCH, onProgress, onWait }: ShareOptions,
+): Promise<void> {
+  for (let at = 0; at < work.count; at += batch) {
+    withEngineLock(
+      store.lockFile,
+      () => onWait(store.engine),
+      () => {
+        const now = store.read(exclusions, readMountTables().tables).layers;
+        const states = new Map(now.map(({ id, state }) => [id, state]));
+        work.run(at, Math.min(at + batch, work.count), (layer) => states.get(layers[layer]?.id ?? ""), done);
+      },
+    );
+    await onProgress(`${done.files} files are done`);
+  }
+}
+
+/** By layer and path, so that a directory is opened once, and the times of few directories change at a time. */
+function inOrder(merges: readonly Merge[]): Replacement[] {
+  return merges
+    .flatMap((merge) => merge.replaced.map((candidate) => ({ merge, candidate })))
+    .map((each) => ({ each, layer: each.candidate.layers[0] ?? 0, path: each.candidate.paths[0] ?? "" }))
+    .sort((left, right) => left.layer - right.layer || (left.path < right.path ? -1 : 1))
+    .map(({ each }) => each);
+}
+
+function countStates(layers: readonly Layer[]): ShareReport["layers"] {
+  const counts = { free: 0, mounted: 0, excluded: 0 };
+  for (const { state } of layers) counts[state]++;
+  return counts;
+}

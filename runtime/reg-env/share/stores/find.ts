@@ -1,0 +1,35 @@
+/** The image stores of a machine, or at a path: their kind is seen from what is in them. */
+import * as fs from "node:fs";
+import { resolve } from "node:path";
+import { RegError } from "../../../errors/errors.ts";
+import { containersStorage } from "./containers-storage.ts";
+import type { ImageStore } from "./store.ts";
+
+/** The stores at `root`: Docker may have two. Throws RegError where there is none. */
+export function storesAt(root: string): ImageStore[] {
+  const stores = findAt(resolve(root));
+  if (stores.length > 0) return stores;
+  throw new RegError("ENOENT", `there is no image store at ${root}`, {
+    hint: "that of Podman is usually in /var/lib/containers/storage; its overlay driver is what can be shared",
+  });
+}
+
+/** The stores in the usual places, for root or for a user. */
+export function usualStores(): ImageStore[] {
+  return usualRoots().flatMap(findAt);
+}
+
+function findAt(root: string): ImageStore[] {
+  return [containersStorage(root)].filter((store) => store !== undefined);
+}
+
+function usualRoots(): string[] {
+  if (process.getuid?.() === 0 && !inUserNamespace()) return ["/var/lib/containers/storage"];
+  const data = process.env.XDG_DATA_HOME ?? `${process.env.HOME ?? ""}/.local/share`;
+  return [`${data}/containers/storage`];
+}
+
+/** As in `podman unshare`, where a user is root. */
+function inUserNamespace(): boolean {
+  return !/^ *0 +0 +4294967295$/m.test(fs.readFileSync("/proc/self/uid_map", "utf8"));
+}
