@@ -28,6 +28,12 @@ else
     snapshot=0x10000000 bytecode=0x18000000
 fi
 
+# What was compiled otherwise is compiled anew. All paths are relative: none of the build gets into the programs.
+how=$($cc --version | head -n 1)$cc$flags
+for library in "$engine/libquickjs.a" "$seccomp/libseccomp.a"; do
+    [ "$(cat "$library.how" 2>/dev/null)" = "$how" ] || rm -f "$library"
+done
+
 if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ]; then
     mkdir -p "$engine"
     rm -f "$engine"/*
@@ -37,6 +43,7 @@ if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libqui
     done
     wait
     ar rcs "$engine/libquickjs.a" "$engine"/*.o
+    echo "$how" >"$engine/libquickjs.a.how"
 fi
 
 if [ ! -f "$seccomp/libseccomp.a" ]; then
@@ -49,12 +56,13 @@ if [ ! -f "$seccomp/libseccomp.a" ]; then
     done
     wait
     ar rcs "$seccomp/libseccomp.a" "$seccomp"/*.o
+    echo "$how" >"$seccomp/libseccomp.a.how"
 fi
 
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node dist/native-shim/table.js "$work/libc-table.h"
 node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --platform=neutral --target=es2023 \
-    --minify --legal-comments=none --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
+    --minify --legal-comments=none --metafile="$work/bundle.json" --alias:#host=./runtime/host/shim.ts --main-fields=module,main \
     --alias:#yargs=./runtime/cli/yargs-native.ts --alias:yargs-factory=./node_modules/yargs/build/lib/yargs-factory.js \
     --alias:cliui-core=./node_modules/cliui/build/lib/index.js \
     --define:REG_COMMIT="\"$commit\"" --define:REG_ENGINE="\"$(cat $source/VERSION)\"" \

@@ -12,4 +12,5 @@ void engine_settle_objects(JSRuntime *rt) {
     settled.next->prev = &settled;
     settled.prev->next = &settled;
     init_list_head(objects);
+    rt->stack_top = rt->stack_limit = 0; /* JS_UpdateStackTop says where the stack of a process is; that of the build is nobody's business */
 }

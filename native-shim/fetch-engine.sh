@@ -43,4 +43,5 @@ mv "$engine/quickjs.c" "$engine/source/quickjs.c"
 [ "$(grep -cE 'js_(ref|unref|count)\(' "$engine/source/quickjs.c")" -gt 40 ] || die "immortal.sed does not fit this version of quickjs.c"
 ! grep -qE '(\+\+|--)JS_REF_COUNT|JS_REF_COUNT.*(\+\+|--)' "$engine/source/quickjs.c" ||
     die "a reference count is written that immortal.sed does not know"
+! grep -q 'random_state = js__' "$engine/source/quickjs.c" || die "immortal.sed leaves a seed that is the time of the build"
 echo "$stamp" >"$engine/stamp"
