@@ -14,6 +14,7 @@ const RUNTIME = fileURLToPath(new URL("../../runtime/", import.meta.url));
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli", "shim", "oci", "linux", "libc", "#host"],
   "index.ts": ["container", "oci", "linux", "libc", "#host"],
+  "launch.ts": ["host"],
   cli: ["container", "oci", "linux", "libc", "#host", "#yargs", "yargs-parser/browser", "yargs-factory", "cliui-core"],
   shim: ["container", "reg", "oci", "linux", "libc", "#host"],
   container: ["oci", "linux", "libc", "#host"],
@@ -36,10 +37,12 @@ const DOORS: readonly (readonly [from: RegExp, to: RegExp])[] = [
   // The Reg wing rewrites a config before a container is planned.
   [/^(cli\/|oci\/|index\.ts$)/, /^reg\//],
   [/^reg\//, /^(oci\/|container\/plan\.ts$)/],
+  // Build tools of reg-env: completion is made as reg's is, and the program is bundled.
+  [/^reg-env\/(build|completion|man)\.ts$/, /^(cli\/(command|completion)\.ts|esbuild)$/],
 ];
 
 /** Where Node's own modules are allowed. */
-const NODE_ONLY = /^(host\/node-ffi\.ts|reg-env\/.*|cli\/man\/build\.ts|.*\.test\.ts)$/;
+const NODE_ONLY = /^(host\/(node-ffi|native-binary)\.ts|launch\.ts|reg-env\/.*|cli\/man\/build\.ts|.*\.test\.ts)$/;
 
 interface Import {
   readonly file: string;

@@ -2,7 +2,20 @@
 import { type Command, GLOBAL_OPTIONS, type Option, type OptionTable } from "./command.ts";
 import { shownOptions, valueText } from "./usage.ts";
 
+/** Whose command line it is. */
+export interface Program {
+  readonly name: string;
+  /** Options before the command. */
+  readonly globals: OptionTable;
+}
+
+const REG: Program = { name: "reg", globals: GLOBAL_OPTIONS };
 const HELP: OptionTable = { help: GLOBAL_OPTIONS.help };
+
+/** A name for the shell's functions. */
+function functionName({ name }: Program): string {
+  return `_${name.replaceAll("-", "_")}`;
+}
 
 /** What can stand after an option, as far as a shell can know. */
 type ValueKind = "none" | "directory" | "file" | "choices" | "other";
@@ -35,31 +48,37 @@ function candidates(
   return first === "shell" ? ["bash", "zsh", "fish"] : undefined;
 }
 
-export function bash(commands: readonly Command[]): string {
-  const globals = shownOptions(GLOBAL_OPTIONS);
+export function bash(commands: readonly Command[], program = REG): string {
+  const { name } = program;
+  const main = functionName(program);
+  const globals = shownOptions(program.globals);
+  const ids = !commands.some((command) => candidates(command, commands) === "ids")
+    ? ""
+    : `${main}_ids() {
+    ${name} \${root:+--root "$root"} list --quiet 2>/dev/null
+}
+
+`;
   const taking = globals
     .filter(([, option]) => valueKind(option) !== "none")
     .flatMap(([name, option]) => switches(name, option));
+  const passed = taking.filter((word) => word !== "--root").join("|");
   const cases = commands.map((command) => {
     const words = optionsOf(command).flatMap(([name, option]) => switches(name, option));
     const values = bashValues(optionsOf(command), "            ");
     const found = candidates(command, commands);
-    const list = found === "ids" ? "$(_reg_ids)" : (found ?? []).join(" ");
+    const list = found === "ids" ? `$(${main}_ids)` : (found ?? []).join(" ");
     return `    ${command.name})
         case $previous in
-${values}            *) _reg_words '${words.join(" ")}' "${list}" ;;
+${values}            *) ${main}_words '${words.join(" ")}' "${list}" ;;
         esac
         ;;
 `;
   });
   const globalWords = globals.flatMap(([name, option]) => switches(name, option));
-  return `# bash completion for reg. Load it with: source <(reg completion bash)
-_reg_ids() {
-    reg \${root:+--root "$root"} list --quiet 2>/dev/null
-}
-
-# Options if one has been begun, else the words that can stand here.
-_reg_words() {
+  return `# bash completion for ${name}.${loading(program, "bash")}
+${ids}# Options if one has been begun, else the words that can stand here.
+${main}_words() {
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current")
     else
@@ -67,14 +86,13 @@ _reg_words() {
     fi
 }
 
-_reg() {
+${main}() {
     local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= root= index
     COMPREPLY=()
     for ((index = 1; index < COMP_CWORD; index++)); do
         case \${COMP_WORDS[index]} in
             --root) root=\${COMP_WORDS[++index]} ;;
-            ${taking.filter((word) => word !== "--root").join("|")}) ((index++)) ;;
-            -*) ;;
+${passed === "" ? "" : `            ${passed}) ((index++)) ;;\n`}            -*) ;;
             *)
                 command=\${COMP_WORDS[index]}
                 break
@@ -84,13 +102,20 @@ _reg() {
     case $command in
     '')
         case $previous in
-${bashValues(globals, "            ")}            *) _reg_words '${globalWords.join(" ")}' '${commands.map(({ name }) => name).join(" ")}' ;;
+${bashValues(globals, "            ")}            *) ${main}_words '${globalWords.join(" ")}' '${commands.map(({ name }) => name).join(" ")}' ;;
         esac
         ;;
 ${cases.join("")}    esac
 }
-complete -F _reg reg
+complete -F ${main} ${name}
 `;
+}
+
+/** How to load the script where it is not installed; only reg prints its own. */
+function loading({ name }: Program, shell: "bash" | "zsh" | "fish"): string {
+  if (name !== REG.name) return "";
+  const script = `reg completion ${shell}`;
+  return ` Load it with: ${shell === "fish" ? `${script} | source` : `source <(${script})`}`;
 }
 
 /** Cases for the options whose value can be completed. */
@@ -107,28 +132,30 @@ function bashValues(options: readonly [string, Option][], indent: string): strin
     .join("");
 }
 
-export function zsh(commands: readonly Command[]): string {
+export function zsh(commands: readonly Command[], program = REG): string {
+  const { name: called } = program;
+  const main = functionName(program);
   const list = commands.map(({ name, describe }) => `            ${zshQuote(`${name}:${describe}`)}\n`).join("");
   const cases = commands.map((command) => {
     const found = candidates(command, commands);
     const first =
-      found === "ids" ? [`'1:container:_reg_ids'`] : found === undefined ? [] : [`'1:word:(${found.join(" ")})'`];
+      found === "ids" ? [`'1:container:${main}_ids'`] : found === undefined ? [] : [`'1:word:(${found.join(" ")})'`];
     const specs = [...optionsOf(command).flatMap(zshOption), ...first];
     return `        ${command.name}) _arguments ${specs.join(" \\\n            ")} ;;\n`;
   });
-  return `#compdef reg
-# zsh completion for reg. Load it with: source <(reg completion zsh)
-_reg_ids() {
+  return `#compdef ${called}
+# zsh completion for ${called}.${loading(program, "zsh")}
+${main}_ids() {
     local -a ids
-    ids=(\${(f)"$(reg \${reg_root:+--root} $reg_root list --quiet 2>/dev/null)"})
+    ids=(\${(f)"$(${called} \${reg_root:+--root} $reg_root list --quiet 2>/dev/null)"})
     compadd -a ids
 }
 
-_reg() {
+${main}() {
     local curcontext=$curcontext state reg_root
     local -a line
     typeset -A opt_args
-    _arguments -C ${shownOptions(GLOBAL_OPTIONS).flatMap(zshOption).join(" \\\n        ")} \\
+    _arguments -C ${shownOptions(program.globals).flatMap(zshOption).join(" \\\n        ")} \\
         '1:command:->command' '*::argument:->argument'
     reg_root=\${opt_args[--root]}
     case $state in
@@ -144,7 +171,7 @@ ${cases.join("")}        esac
         ;;
     esac
 }
-if [[ $funcstack[1] = _reg ]]; then _reg "$@"; else compdef _reg reg; fi
+if [[ $funcstack[1] = _${called} ]]; then ${main} "$@"; else compdef ${main} ${called}; fi
 `;
 }
 
@@ -165,26 +192,27 @@ function zshQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-export function fish(commands: readonly Command[]): string {
+export function fish(commands: readonly Command[], program = REG): string {
+  const start = `complete -c ${program.name}`;
   const names = commands.map(({ name }) => name).join(" ");
   const none = `'not __fish_seen_subcommand_from ${names}'`;
   const lines = [
-    "# fish completion for reg. Load it with: reg completion fish | source",
-    "complete -c reg -f",
-    ...shownOptions(GLOBAL_OPTIONS).map((option) => fishOption(none, option)),
-    ...commands.map(({ name, describe }) => `complete -c reg -n ${none} -a ${name} -d ${fishQuote(describe)}`),
+    `# fish completion for ${program.name}.${loading(program, "fish")}`,
+    `${start} -f`,
+    ...shownOptions(program.globals).map((option) => fishOption(`${start} -n ${none}`, option)),
+    ...commands.map(({ name, describe }) => `${start} -n ${none} -a ${name} -d ${fishQuote(describe)}`),
   ];
   for (const command of commands) {
     const seen = `'__fish_seen_subcommand_from ${command.name}'`;
-    lines.push(...optionsOf(command).map((option) => fishOption(seen, option)));
+    lines.push(...optionsOf(command).map((option) => fishOption(`${start} -n ${seen}`, option)));
     const found = candidates(command, commands);
-    if (found === "ids") lines.push(`complete -c reg -n ${seen} -a '(reg list --quiet 2>/dev/null)'`);
-    else if (found !== undefined) lines.push(`complete -c reg -n ${seen} -a '${found.join(" ")}'`);
+    if (found === "ids") lines.push(`${start} -n ${seen} -a '(${program.name} list --quiet 2>/dev/null)'`);
+    else if (found !== undefined) lines.push(`${start} -n ${seen} -a '${found.join(" ")}'`);
   }
   return `${lines.join("\n")}\n`;
 }
 
-function fishOption(condition: string, [name, option]: [string, Option]): string {
+function fishOption(start: string, [name, option]: [string, Option]): string {
   const value = {
     none: "",
     directory: " -x -a '(__fish_complete_directories)'",
@@ -193,7 +221,7 @@ function fishOption(condition: string, [name, option]: [string, Option]): string
     other: " -x",
   }[valueKind(option)];
   const short = option.alias === undefined ? "" : ` -s ${option.alias}`;
-  return `complete -c reg -n ${condition}${short} -l ${name}${value} -d ${fishQuote(option.describe)}`;
+  return `${start}${short} -l ${name}${value} -d ${fishQuote(option.describe)}`;
 }
 
 function fishQuote(text: string): string {

@@ -7,7 +7,7 @@ import { host } from "#host";
 import type { FeaturesOptions } from "../oci/features.ts";
 import { print } from "./output.ts";
 
-export const VERSION = "0.1.0";
+export const VERSION = "0.2.0";
 export const SPEC_VERSION = "1.3.0";
 
 /** Set by native-shim/build.sh. */
@@ -20,7 +20,7 @@ export const COMMIT = typeof REG_COMMIT === "undefined" || REG_COMMIT === "" ? u
 
 /** What runs the TypeScript. */
 export const ENGINE =
-  host.kind === "node" ? "Node.js" : `QuickJS ${typeof REG_ENGINE === "undefined" ? "" : REG_ENGINE}`;
+  host.kind === "node" ? "Node.js" : `QuickJS-NG ${typeof REG_ENGINE === "undefined" ? "" : REG_ENGINE}`;
 
 /** The version of libseccomp in this program; undefined on Node, where the native binary compiles filters. */
 export const LIBSECCOMP = typeof REG_LIBSECCOMP === "undefined" ? undefined : REG_LIBSECCOMP;

@@ -1,8 +1,8 @@
 /** The Node host: libc through ffi-napi and ref-napi. For development, tests and embedding. */
 import { isUtf8 } from "node:buffer";
 import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
 import type { CallsOf, Host, Pointer, Signature } from "./host.ts";
+import { nativeBinary } from "./native-binary.ts";
 
 interface Ffi {
   Library(file: string | null, table: Record<string, Signature>): Record<string, (...args: unknown[]) => unknown>;
@@ -83,7 +83,7 @@ function decode(bytes: Buffer): string {
 export const host: Host = {
   kind: "node",
   arch: process.arch === "arm64" ? "arm64" : "x64",
-  initBinary: process.env.REG_NATIVE ?? fileURLToPath(new URL("../../../build/reg", import.meta.url)),
+  initBinary: nativeBinary(),
   program: process.argv[1] ?? "",
   args: process.argv.slice(2),
   environ: Object.entries(process.env).map(([name, value]) => `${name}=${value}`),

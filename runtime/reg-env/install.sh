@@ -1,24 +1,23 @@
 #!/bin/sh
-# Installs reg-env: the compiled program with the packages it needs in PREFIX/lib/reg-env, and a launcher in PREFIX/bin.
+# Installs reg-env: the program bundled with the packages it needs in PREFIX/lib/reg-env, a link to it in PREFIX/bin, its man page, completion
+# and units for systemd.
 # Usage: install.sh PREFIX [DESTDIR]
 set -eu
+cd "$(dirname "$0")/../.."
 prefix=$1
-target=${2:-}$prefix/lib/reg-env
-rm -rf "$target"
-mkdir -p "$target/dist" "${2:-}$prefix/bin"
-cp package.json "$target/"
-cp -R dist/runtime "$target/dist/"
-find "$target/dist" -name '*.test.js' -o -name '*.d.ts' | xargs rm -f
-npm ls --omit=dev --all --parseable 2>/dev/null | sed -n "s|^$PWD/||p" | grep '^node_modules/' | sort | while read -r package; do
-    mkdir -p "$target/$package"
-    cp -R "$package/." "$target/$package/"
-done
-cat >"${2:-}$prefix/bin/reg-env" <<LAUNCHER
-#!/bin/sh
-exec node $prefix/lib/reg-env/dist/runtime/reg-env/main.js "\$@"
-LAUNCHER
-chmod 0755 "${2:-}$prefix/bin/reg-env"
-mkdir -p "${2:-}$prefix/lib/systemd/system"
+target=${2:-}$prefix
+share=$target/share
+
+rm -rf "$target/lib/reg-env"
+node dist/runtime/reg-env/build.js "$target/lib/reg-env" "$prefix/bin/reg"
+install -d "$target/bin" "$share/man/man8" "$target/lib/systemd/system" "$share/bash-completion/completions" "$share/zsh/site-functions" \
+    "$share/fish/vendor_completions.d"
+ln -sf ../lib/reg-env/reg-env.mjs "$target/bin/reg-env"
+install -m 0644 dist/man/reg-env.8 "$share/man/man8"
+install -m 0644 dist/completion/reg-env.bash "$share/bash-completion/completions/reg-env"
+install -m 0644 dist/completion/reg-env.zsh "$share/zsh/site-functions/_reg-env"
+install -m 0644 dist/completion/reg-env.fish "$share/fish/vendor_completions.d/reg-env.fish"
 for unit in runtime/reg-env/systemd/*; do
-    sed "s|@PREFIX@|$prefix|" "$unit" >"${2:-}$prefix/lib/systemd/system/$(basename "$unit")"
+    sed "s|@PREFIX@|$prefix|g" "$unit" >"$target/lib/systemd/system/$(basename "$unit")"
+    chmod 0644 "$target/lib/systemd/system/$(basename "$unit")"
 done

@@ -1,9 +1,14 @@
-/** Build tool: writes reg-env.8 from the command line's own help. Usage: node dist/runtime/reg-env/man.js DIRECTORY */
+/**
+ * Build tool: writes reg-env.8 from the command line's own help, and the completion scripts for shells.
+ * Usage: node dist/runtime/reg-env/man.js DIRECTORY; man/ and completion/ are made in it.
+ */
 import * as fs from "node:fs";
+import { bash, fish, zsh } from "../cli/completion.ts";
 import { COMMANDS } from "./commands.ts";
+import { completionTables, PROGRAM } from "./completion.ts";
 import { makeParser } from "./parser.ts";
 
-const [directory = "dist/man"] = process.argv.slice(2);
+const [directory = "dist"] = process.argv.slice(2);
 const COLUMNS = 76;
 
 function escapeRoff(text: string): string {
@@ -47,5 +52,8 @@ that of the container.
 .SH SEE ALSO
 .BR reg (8)
 `;
-fs.mkdirSync(directory, { recursive: true });
-fs.writeFileSync(`${directory}/reg-env.8`, page);
+fs.mkdirSync(`${directory}/man`, { recursive: true });
+fs.mkdirSync(`${directory}/completion`, { recursive: true });
+fs.writeFileSync(`${directory}/man/reg-env.8`, page);
+for (const [shell, script] of Object.entries({ bash, zsh, fish }))
+  fs.writeFileSync(`${directory}/completion/reg-env.${shell}`, script(completionTables(), PROGRAM));

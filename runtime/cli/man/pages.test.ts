@@ -4,13 +4,13 @@ import * as assert from "uvu/assert";
 import { needs, program } from "../../../conformance/testing.ts";
 import { loadAll } from "../command.ts";
 import { COMMANDS } from "../registry.ts";
-import { commandPage, overviewPage } from "./pages.ts";
+import { commandPage, overviewPage, shimPage } from "./pages.ts";
 import { COMMAND_PROSE } from "./prose.ts";
 
 const pages = suite("man pages");
 const withGroff = needs(pages, program("groff"));
 const commands = await loadAll(COMMANDS);
-const texts = [overviewPage(commands), ...commands.map(commandPage)];
+const texts = [overviewPage(commands), ...commands.map(commandPage), shimPage()];
 
 pages("every command has prose, and what is referred to exists", () => {
   const names = commands.map(({ name }) => name);

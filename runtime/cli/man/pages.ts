@@ -2,7 +2,7 @@
 import { type Command, GLOBAL_OPTIONS, type OptionTable } from "../command.ts";
 import { shownOptions, usageLine, valueText } from "../usage.ts";
 import { VERSION } from "../version.ts";
-import { COMMAND_PROSE, OVERVIEW, type Prose } from "./prose.ts";
+import { COMMAND_PROSE, OVERVIEW, type Prose, SHIM } from "./prose.ts";
 
 const SECTION = 8;
 
@@ -36,6 +36,18 @@ export function commandPage(command: Command): string {
     section("OPTIONS", options(command.options)),
     ending(prose),
     section("SEE ALSO", `${["", ...(prose.seeAlso ?? [])].map(reference).join(",\n")}\n`),
+  ].join("");
+}
+
+/** The page of containerd-shim-reg-v2(8). */
+export function shimPage(): string {
+  return [
+    header("containerd-shim-reg-v2"),
+    section("NAME", "containerd\\-shim\\-reg\\-v2 \\- containerd's shim that makes containers itself\n"),
+    section("SYNOPSIS", "\\fBctr run \\-\\-runtime io.containerd.reg.v2\\fR \\fIimage\\fR \\fIcontainer\\fR\n"),
+    section("DESCRIPTION", paragraphs(SHIM.description)),
+    ending(SHIM),
+    section("SEE ALSO", `${reference("")}\n`),
   ].join("");
 }
 

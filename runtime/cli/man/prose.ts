@@ -13,7 +13,7 @@ export const OVERVIEW: Prose = {
     "reg runs containers as the OCI runtime specification describes them. A container comes from a bundle: a directory with the file config.json and, as a rule, a root filesystem. Engines such as containerd, Podman and Docker call reg as they call runc or crun; it takes the options of both.",
     "Options for all commands stand before the command, options of a command behind it. Long options may be given with one dash or two, their values as the next argument or after an equals sign. A double dash ends the options.",
     "A container is created, started, and deleted. What is between is the business of the programs in it. The state of a container is kept in a directory of its own below the root directory, and asked of the kernel wherever it can be.",
-    "Instead of a root filesystem, config.json may name environments: the reg object, or annotations that begin with org.reg., have the root put together from files that all containers of the host share. The properties are environments (a list of name@version; the first wins where files collide), store (/var/lib/reg), domain (containers of different domains share nothing), writable (type none, tmpfs with a size, or directory with a path) and workdir (source, destination, readonly). As annotations: org.reg.environments=web@1,tls@1, org.reg.writable=tmpfs:64m, org.reg.workdir=.:/src:ro. reg-env(1) makes environments.",
+    "Instead of a root filesystem, config.json may name environments: the reg object, or annotations that begin with org.reg., have the root put together from files that all containers of the host share. The properties are environments (a list of name@version; the first wins where files collide), store (/var/lib/reg), domain (containers of different domains share nothing), writable (type none, tmpfs with a size, or directory with a path) and workdir (source, destination, readonly). As annotations: org.reg.environments=web@1,tls@1, org.reg.writable=tmpfs:64m, org.reg.workdir=.:/src:ro. reg-env(8) makes environments.",
     'Whom reg trusts: config.json, its reg object included, is the word of whoever calls reg, and may name any path of the host. Annotations may be copied by engines from images and pods: org.reg.environments of the default store and domain, and org.reg.writable=none, tmpfs or tmpfs:SIZE are taken as they are, all else needs the leave of the host. The file /etc/reg/reg.json gives it (or the one of --host-config), as a JSON object: {"annotations": {"domains": ["tenant-a"], "stores": ["/srv/reg"], "writableDirectory": true, "workdir": true}}. It has to belong to root (or the caller) and be writable by nobody else. Paths of annotations are paths in the bundle, and symbolic links do not lead out of it.',
   ],
   examples: [
@@ -23,6 +23,20 @@ export const OVERVIEW: Prose = {
   ],
   exitStatus:
     "0 when the command has done what it was asked for, 1 when it has failed. The command run, in the foreground, ends with the status of the container's process, or with 128 and the number of the signal that ended it.",
+};
+
+/** The shim: nobody calls it but containerd. */
+export const SHIM: Prose = {
+  description: [
+    "containerd keeps a process, called shim, for each pod, and starts it when it makes the pod. This one is reg by another name: it makes the containers itself, and keeps all of a pod in one process with one thread. Nobody but containerd calls it; it finds it in its PATH by the name of the runtime, io.containerd.reg.v2, or by runtime_path in its configuration.",
+    "Options are runc's: NoPivotRoot, NoNewKeyring, ShimCgroup, IoUid, IoGid, Root and SystemdCgroup. containerd passes them when the runtime's type is io.containerd.runc.v2 and runtime_path names this program, or as TOML where a runtime has a ConfigPath.",
+    "The service of containerd needs KillMode=process, as it has with runc. The program may be replaced while containers run: shims that run go on as they are.",
+    "The states of the containers are below the root directory of the namespace, as runc's are, so that reg --root /run/containerd/runc/NAMESPACE list shows them.",
+  ],
+  examples: [
+    ["one container", "ctr run --rm --runtime io.containerd.reg.v2 docker.io/library/busybox:latest web echo hello"],
+    ["its containers", "reg --root /run/containerd/runc/default list"],
+  ],
 };
 
 export const COMMAND_PROSE: Readonly<Record<string, Prose>> = {
