@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -82,22 +82,27 @@ bench-shim: build tools ## measure containerd with reg's shim and with runc's: t
 demo: ## from nothing to a container: set up, build, run, clean up
 	@sh conformance/demo.sh
 
-man: dist/.built ## write the man pages, reg.8 and one per command, into dist/man
+man: dist/.built ## write man pages and completion scripts, made of the tables of the commands, into dist/man and dist/completion
 	@node dist/runtime/cli/man/build.js
-	@node dist/runtime/reg-env/man.js dist/man
+	@node dist/runtime/reg-env/man.js dist
 
-install: build man ## install reg, containerd-shim-reg-v2, reg-env, man pages and bash completion below PREFIX (default /usr/local), inside DESTDIR
-	install -D -m 0755 build/reg $(DESTDIR)$(PREFIX)/bin/reg
-	ln -sf reg $(DESTDIR)$(PREFIX)/bin/containerd-shim-reg-v2
-	install -d $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	install -m 0644 dist/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	build/reg completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/reg
+install: build man ## install reg, containerd-shim-reg-v2, reg-env, man pages, completion and examples below PREFIX (default /usr/local), inside DESTDIR
+	sh runtime/cli/install.sh $(PREFIX) $(DESTDIR)
 	sh runtime/reg-env/install.sh $(PREFIX) $(DESTDIR)
+
+dist: build man ## make the release in dist/: tarballs, packages for Debian, Fedora and npm, licences, SBOM, checksums
+	@sh conformance/release/dist.sh
+
+release-check: ## build the release twice and compare, install and use the packages in clean roots; SUITES="bookworm trixie sid", QUICK=1 takes what dist/ has
+	@bash conformance/release/check.sh $(if $(QUICK),--quick) $(SUITES)
 
 clean: ## remove build/ and dist/
 	rm -rf build dist
 
 # `npm ci` refuses a lock file whose optional packages for other platforms a registry does not have; `npm install` leaves them out.
+# The addons of ffi-napi are compiled here: no path of the build is to be in them.
+node_modules/.installed: export CXXFLAGS = -ffile-prefix-map=$(CURDIR)=.
+node_modules/.installed: export LDFLAGS = -Wl,-z,relro
 node_modules/.installed: package-lock.json
 	npm ci --no-fund --no-audit --loglevel=error >/dev/null 2>&1 || npm install --no-save --no-fund --no-audit --loglevel=error
 	touch $@

@@ -1,0 +1,77 @@
+#!/bin/sh
+# Makes the release in dist/, from what `make build man` has built:
+#
+#   reg-VERSION-linux-ARCH.tar.gz    bin/ and share/, to be unpacked below /usr/local
+#   reg-VERSION-source.tar.gz        the commit
+#   reg_VERSION_ARCH.deb, reg-env_VERSION_ARCH.deb, reg-VERSION-1.MACHINE.rpm
+#   reg-VERSION.tgz, reg-linux-CPU-VERSION.tgz    for npm
+#   reg-VERSION.cdx.json, THIRD-PARTY.txt, SHA256SUMS
+#
+# The same commit gives the same bytes, wherever it is built, with the same compilers: times are the commit's, owners are root, names are sorted, and no path of
+# the build is in a program. VERSION_SUFFIX=~test1 makes packages of a lower version, to try an upgrade.
+set -eu
+cd "$(dirname "$0")/../.."
+umask 022
+export LC_ALL=C.UTF-8 TZ=UTC
+
+die() {
+    echo "dist: $*" >&2
+    exit 1
+}
+for program in dpkg-deb fakeroot rpmbuild strip; do
+    command -v "$program" >/dev/null || die "$program is missing; as root: sh conformance/release/setup.sh"
+done
+
+version=$(node -p 'require("./package.json").version')${VERSION_SUFFIX:-}
+epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} || die "neither a git checkout nor SOURCE_DATE_EPOCH tells the time of the release"
+export SOURCE_DATE_EPOCH="$epoch"
+commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
+if [ -n "$commit" ] && ! build/reg --version | grep -qx "commit: $commit"; then
+    sh native-shim/build.sh # it was built before the last commit, which it is to name
+fi
+case $(uname -m) in
+x86_64) arch=amd64 ;;
+aarch64) arch=arm64 ;;
+*) die "unknown machine: $(uname -m)" ;;
+esac
+work=build/release
+rm -rf "$work"
+mkdir -p "$work"
+rm -f dist/reg_*.deb dist/reg-env_*.deb dist/*.rpm dist/*.tar.gz dist/*.tgz dist/*.cdx.json dist/THIRD-PARTY.txt dist/SHA256SUMS
+
+# settle DIRECTORY: times and modes that are nobody's.
+settle() {
+    find "$1" -type d -exec chmod 0755 {} +
+    find "$1" -exec touch --no-dereference --date="@$epoch" {} +
+}
+
+# archive DIRECTORY NAME: a tar archive of DIRECTORY/NAME.
+archive() {
+    settle "$1/$2"
+    tar --create --directory "$1" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --format=gnu "$2" | gzip -9n >"dist/$2.tar.gz"
+}
+
+echo "== reg $version for $arch"
+stage=$work/stage
+sh runtime/cli/install.sh /usr "$PWD/$stage/reg"
+sh runtime/reg-env/install.sh /usr "$PWD/$stage/reg-env"
+node dist/conformance/release/components.js "$version" "$work"
+cp "$work/THIRD-PARTY.txt" "$work/reg-$version.cdx.json" dist/
+
+name=reg-$version-linux-$arch
+sh runtime/cli/install.sh "/usr/local" "$PWD/$work/local"
+mkdir -p "$work/tar/$name"
+mv "$work/local/usr/local"/* "$work/tar/$name/"
+cp "$work/THIRD-PARTY.txt" "$work/tar/$name/share/doc/reg/"
+archive "$work/tar" "$name"
+
+if git rev-parse --quiet --verify HEAD >/dev/null; then
+    git archive --format=tar --prefix="reg-$version/" HEAD | gzip -9n >"dist/reg-$version-source.tar.gz"
+fi
+
+sh conformance/release/deb.sh "$version" "$arch" "$stage" "$work/deb"
+sh conformance/release/rpm.sh "$version" "$stage/reg" "$work"
+sh conformance/release/npm.sh "$version" "$work/npm"
+(cd dist && find . -maxdepth 1 -type f \( -name '*.deb' -o -name '*.rpm' -o -name '*.tar.gz' -o -name '*.tgz' -o -name '*.cdx.json' -o -name THIRD-PARTY.txt \) \
+    -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
+(cd dist && cut -d' ' -f3- SHA256SUMS | xargs ls -l SHA256SUMS | awk '{ printf "%10d  dist/%s\n", $5, $9 }')
