@@ -5,7 +5,27 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError, create, defaultSpec, kill, list, parse, plan, RegError, remove, run, start, state } from "reg";
+import {
+  ConfigError,
+  create,
+  defaultSpec,
+  events,
+  exec,
+  kill,
+  list,
+  parse,
+  pause,
+  plan,
+  ps,
+  RegError,
+  remove,
+  resume,
+  run,
+  start,
+  state,
+  stats,
+  update,
+} from "reg";
 import { makeRootfs } from "./fixtures/bundle.ts";
 
 const bundle = mkdtempSync(join(tmpdir(), "reg-example-"));
@@ -34,7 +54,26 @@ try {
   console.log("after create:", state("example", { root }).status);
   start("example", { root });
   console.log("after start:", state("example", { root }).status);
-  kill("example", "KILL", { root });
+
+  // More processes in it, limits, and what it uses.
+  console.log("exec:", exec("example", { root, args: ["sh", "-c", "exit $CODE"], env: ["CODE=3"] }));
+  console.log("processes:", ps("example", { root }).length);
+  update("example", { pids: { limit: 17 } }, { root });
+  console.log("limit of processes:", stats("example", { root }).pids.limit);
+  pause("example", { root });
+  console.log("after pause:", state("example", { root }).status);
+  resume("example", { root });
+  console.log("after resume:", state("example", { root }).status);
+  let seen = 0;
+  events(
+    "example",
+    ({ type }) => {
+      if (type === "stats") seen++;
+      if (seen === 3) kill("example", "KILL", { root });
+    },
+    { root, intervalMs: 10 },
+  );
+  console.log("events until its end:", seen >= 3);
   remove("example", { root, force: true });
   console.log("after remove:", list({ root }).length, "containers");
 

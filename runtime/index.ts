@@ -14,28 +14,38 @@
  * build/reg of the checkout, or what the environment variable REG_NATIVE names. Descriptors 0, 1 and 2 of the calling
  * process become those of the container.
  */
+import { checkpoint as checkpointContainer } from "./container/checkpoint.ts";
 import { create as createContainer } from "./container/create.ts";
+import type { CriuOptions } from "./container/criu/options.ts";
 import { deleteContainer } from "./container/delete.ts";
+import { stats as containerStats, type Event, type EventStats, watch } from "./container/events.ts";
+import { exec as execInContainer } from "./container/exec.ts";
 import { kill as killContainer } from "./container/kill.ts";
+import { pause as pauseContainer, resume as resumeContainer } from "./container/pause.ts";
 import { type CreateOptions as ContainerOptions, loadConfig, planFor } from "./container/plan.ts";
+import { processIds } from "./container/ps.ts";
+import { restore as restoreContainer } from "./container/restore.ts";
 import { run as runContainer } from "./container/run.ts";
 import { start as startContainer } from "./container/start.ts";
 import { type ContainerState, containerState, listContainers } from "./container/state.ts";
+import { update as updateContainer } from "./container/update.ts";
 import { libc } from "./libc/libc.ts";
 import type { ExitStatus } from "./libc/process.ts";
 import { parseSignal } from "./linux/signal.ts";
-import type { Config } from "./oci/config.ts";
+import type { Config, LinuxResources, Process, User } from "./oci/config.ts";
 import { defaultSpec as specFor } from "./oci/default-spec.ts";
 import { explain } from "./oci/explain.ts";
-import { parseConfig } from "./oci/parse.ts";
+import { parseConfig, parseProcess, parseResources } from "./oci/parse.ts";
 import type { Plan } from "./oci/plan/plan.ts";
 import { InvalidDocument } from "./oci/validate.ts";
 import { compose } from "./reg/compose.ts";
 
+export type { CgroupMode, CriuOptions, NetworkLock } from "./container/criu/options.ts";
+export type { Event, EventStats } from "./container/events.ts";
 export type { ContainerState } from "./container/state.ts";
 export { ConfigError, type Fault, RegError, SyscallError, UsageError } from "./errors/errors.ts";
 export type { ExitStatus } from "./libc/process.ts";
-export type { Config, Features, State } from "./oci/config.ts";
+export type { Config, Features, LinuxResources, Process, State, User } from "./oci/config.ts";
 export type { Plan } from "./oci/plan/plan.ts";
 
 /** Where containers are kept, and who hears of oddities. */
@@ -81,7 +91,57 @@ export interface RunOptions extends CreateOptions {
   readonly keep?: boolean;
 }
 
+/**
+ * A process that `exec` starts and waits for. What it does not say is as in the container's own process, but for the terminal, which it has none of. A
+ * process that goes on by itself is not offered: it would be a child of this program, which nobody would collect at its end.
+ */
+export interface ExecOptions extends Options {
+  /** The program and its arguments. */
+  readonly args?: readonly string[];
+  /** The working directory, an absolute path in the container. */
+  readonly cwd?: string;
+  /** `NAME=value`, beside the container's own environment. */
+  readonly env?: readonly string[];
+  /** Root of the container if absent. */
+  readonly user?: User;
+  /** All of the process, in the form of config.json's `process`, in place of the four above. */
+  readonly process?: Process;
+  /** Gets the id of the process. */
+  readonly pidFile?: string;
+  /** A unix socket that gets a pidfd of the process. */
+  readonly pidfdSocket?: string;
+  /** How many descriptors from 3 on the process keeps. */
+  readonly preserveFds?: number;
+  /** A cgroup below the container's: one path, or one for each controller (cgroup v1). */
+  readonly cgroup?: string | Readonly<Record<string, string>>;
+  /** Also in a paused container, where the process waits for `resume`. */
+  readonly ignorePaused?: boolean;
+}
+
+/** What a checkpoint is made with: CRIU's options, under the names that `reg checkpoint` has. */
+export interface CheckpointOptions extends Options, CriuOptions {
+  /** An earlier checkpoint, relative to `imagePath`: only what has changed is saved. */
+  readonly parentPath?: string;
+  /** The container goes on, and is kept. */
+  readonly leaveRunning?: boolean;
+  /** Saves memory only, and lets the container go on. */
+  readonly preDump?: boolean;
+  /** Without TCP connections that are not accepted yet. */
+  readonly tcpSkipInFlight?: boolean;
+  /** With open files that were removed, by links beside them. */
+  readonly linkRemap?: boolean;
+  /** Where a page server takes the memory, or with lazy pages gives it. */
+  readonly pageServer?: { readonly address: string; readonly port: number };
+}
+
+/** What a container is restored from and with. */
+export interface RestoreOptions extends Omit<CreateOptions, "preserveFds">, CriuOptions {
+  /** Return when the processes go on. */
+  readonly detach?: boolean;
+}
+
 const DEFAULT_ROOT = "/run/reg";
+const DEFAULT_INTERVAL_MS = 5000;
 
 /** Creates a container; its process waits for `start`. On an error nothing of it is left. */
 export function create(options: CreateOptions): ContainerState {
@@ -121,6 +181,92 @@ export function kill(
 /** Removes a stopped container; with `force`, kills it first, and is content when there is none. */
 export function remove(id: string, { force = false, ...options }: Options & { readonly force?: boolean } = {}): void {
   explained(() => deleteContainer({ ...common(options), id, force }));
+}
+
+/**
+ * Runs one more process in a running container, in its namespaces and its cgroup. Returns how it ended. Throws RegError when the container does not
+ * run, or when the program cannot be executed.
+ */
+export function exec(id: string, options: ExecOptions): ExitStatus {
+  const { root = DEFAULT_ROOT, args = [], cwd, env = [], user, process, ...more } = options;
+  return explained(() => {
+    const given = process === undefined ? undefined : parseProcess(JSON.stringify(process), "process");
+    const status = execInContainer({
+      preserveFds: 0,
+      ignorePaused: false,
+      ...more,
+      detach: false,
+      listenFds: 0,
+      root,
+      id,
+      process: (own) =>
+        given ?? {
+          ...own,
+          terminal: false,
+          args,
+          env: [...(own.env ?? []), ...env],
+          user: user ?? { uid: 0, gid: 0, ...own.user },
+          ...(cwd === undefined ? {} : { cwd }),
+        },
+    });
+    if (status === undefined) throw new Error("exec did not wait");
+    return status;
+  });
+}
+
+/** Stops all processes of a container where they are. Throws RegError "container not running" in any other state. */
+export function pause(id: string, { root = DEFAULT_ROOT }: Options = {}): void {
+  explained(() => pauseContainer(root, id));
+}
+
+/** Lets the processes of a paused container go on. Throws RegError "container not paused". */
+export function resume(id: string, { root = DEFAULT_ROOT }: Options = {}): void {
+  explained(() => resumeContainer(root, id));
+}
+
+/**
+ * Changes the limits of a container that `resources` names, in the form of config.json's `linux.resources`; others stay, and so does the access
+ * to devices. Throws ConfigError, or RegError with the field that the kernel refused.
+ */
+export function update(id: string, resources: LinuxResources, { root = DEFAULT_ROOT }: Options = {}): void {
+  explained(() => updateContainer(root, id, parseResources(JSON.stringify(resources), "resources")));
+}
+
+/** Ids of a container's processes, as the host sees them, ascending; none when it has stopped. */
+export function ps(id: string, { root = DEFAULT_ROOT }: Options = {}): number[] {
+  return explained(() => processIds(root, id));
+}
+
+/** What a container uses now: CPU, memory, processes, block I/O, pressure. Bytes, and nanoseconds. Throws RegError when it does not run. */
+export function stats(id: string, { root = DEFAULT_ROOT }: Options = {}): EventStats {
+  return explained(() => {
+    const event = containerStats(root, id);
+    if (event.type !== "stats") throw new Error(`statistics came as ${event.type}`);
+    return event.data;
+  });
+}
+
+/**
+ * Reports statistics at every interval (5000 ms if absent), and each time that memory ran out. Returns when the container has stopped, and not before,
+ * as every function here is synchronous: call it in a worker, or end it by an exception of `report`, which is passed on.
+ */
+export function events(
+  id: string,
+  report: (event: Event) => void,
+  { root = DEFAULT_ROOT, intervalMs = DEFAULT_INTERVAL_MS }: Options & { readonly intervalMs?: number } = {},
+): void {
+  explained(() => watch(root, id, intervalMs, report));
+}
+
+/** Saves a container's processes with CRIU, and removes the container unless it is to go on. Throws RegError with the end of CRIU's log. */
+export function checkpoint(id: string, { root = DEFAULT_ROOT, ...options }: CheckpointOptions): void {
+  explained(() => checkpointContainer({ ...options, root, id, compose }));
+}
+
+/** Makes a container whose processes go on where a checkpoint was taken. Returns how it ended; undefined when detached. */
+export function restore({ detach = false, ...options }: RestoreOptions): ExitStatus | undefined {
+  const { preserveFds: _preserved, listenFds: _listened, ...made } = containerOptions(options);
+  return explained(() => restoreContainer({ ...options, ...made, detach }));
 }
 
 /** What `create` would do: plain data, in which each part names the field that asks for it. Changes nothing. */
