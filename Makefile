@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check reference
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -93,8 +93,11 @@ install: build man ## install reg, containerd-shim-reg-v2, reg-env, man pages, c
 dist: build man ## make the release in dist/: tarballs, packages for Debian, Fedora and npm, licences, SBOM, checksums
 	@sh conformance/release/dist.sh
 
-release-check: ## build the release twice and compare, install and use the packages in clean roots; SUITES="bookworm trixie sid", QUICK=1 takes what dist/ has
+release-check: ## build the release twice and compare, install and use the packages in clean roots; SUITES="bookworm trixie sid", QUICK=1 takes less
 	@bash conformance/release/check.sh $(if $(QUICK),--quick) $(SUITES)
+
+reference: build/.schemas ## make the pages about the library, of its docstrings, in dist/reference
+	@sh conformance/release/reference.sh
 
 clean: ## remove build/ and dist/
 	rm -rf build dist

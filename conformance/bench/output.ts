@@ -1,10 +1,12 @@
 /** The report as text for a terminal, as markdown for the README, and as an SVG chart. Pure but for the writing of files. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { TOP } from "../paths.ts";
 import type { Report, Row, Table } from "./results.ts";
 
 const CHART = "conformance/bench/chart.svg";
+/** The whole table, and below the top the part of it that a newcomer wants. */
+const PAGES = ["conformance/bench/README.md", "README.md"] as const;
 const BEGIN = "<!-- bench -->";
 const END = "<!-- /bench -->";
 
@@ -76,9 +78,16 @@ function formatGrowth(report: Report): string {
   return `${many} alive / ${few} alive, ratio of the medians\n${columns([["", ...labels], ...cells])}`;
 }
 
-function formatMarkdown(report: Report): string {
+/** reg, the newest of each peer, and the floor. */
+function chosen(labels: readonly string[]): string[] {
+  const newest = ["crun ", "runc "].map((name) => labels.filter((label) => label.startsWith(name)).at(-1));
+  return labels.filter((label) => label === "reg" || label === "C floor" || newest.includes(label));
+}
+
+function formatMarkdown(report: Report, whole: boolean): string {
   const tables = mainTables(report);
-  const labels = [...new Set(tables.flatMap(({ rows }) => rows.map(({ label }) => label)))];
+  const all = [...new Set(tables.flatMap(({ rows }) => rows.map(({ label }) => label)))];
+  const labels = whole ? all : chosen(all);
   const cell = (table: Table, label: string) => {
     const row = table.rows.find((candidate) => candidate.label === label);
     if (row === undefined) return "";
@@ -87,8 +96,7 @@ function formatMarkdown(report: Report): string {
   };
   const machine = `${report.machine.processor}, Linux ${report.machine.kernel}, cgroup ${report.machine.cgroups}`;
   return [
-    `![Time per container, in milliseconds](${CHART})`,
-    "",
+    ...(whole ? [`![Time per container, in milliseconds](${basename(CHART)})`, ""] : []),
     `Medians in milliseconds, in brackets the ratio to ${report.reference ?? "crun"}. ${machine}, ${report.machine.rounds} rounds.`,
     "",
     `| | ${tables.map(({ title }) => title).join(" | ")} |`,
@@ -100,12 +108,15 @@ function formatMarkdown(report: Report): string {
 /** Puts the chart and the README's table into the checkout. */
 export function updateReadme(report: Report): void {
   writeChart(report, join(TOP, CHART));
-  const path = join(TOP, "README.md");
-  const text = readFileSync(path, "utf8");
-  const begin = text.indexOf(BEGIN);
-  const end = text.indexOf(END);
-  if (begin === -1 || end < begin) throw new Error(`README.md has no ${BEGIN} ... ${END}`);
-  writeFileSync(path, `${text.slice(0, begin + BEGIN.length)}\n${formatMarkdown(report)}\n${text.slice(end)}`);
+  for (const page of PAGES) {
+    const path = join(TOP, page);
+    const text = readFileSync(path, "utf8");
+    const begin = text.indexOf(BEGIN);
+    const end = text.indexOf(END);
+    if (begin === -1 || end < begin) throw new Error(`${page} has no ${BEGIN} ... ${END}`);
+    const table = formatMarkdown(report, page !== "README.md");
+    writeFileSync(path, `${text.slice(0, begin + BEGIN.length)}\n${table}\n${text.slice(end)}`);
+  }
 }
 
 const WIDTH = 760;

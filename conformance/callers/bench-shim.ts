@@ -5,7 +5,7 @@
  *   bench-shim.js [--rounds N] [--pods 1,20,200] [--write]
  *
  * Every round takes one sample of each contender, in an order that turns from round to round; ratios are those of samples of the same
- * round. Memory is that of the shims alone, as the kernel sums it (smaps_rollup). --write puts the table into README.md.
+ * round. Memory is that of the shims alone, as the kernel sums it (smaps_rollup). --write puts the table into the README beside this.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -143,7 +143,7 @@ async function main(): Promise<void> {
   ];
   console.log(table.join("\n"));
   if (!values.write) return;
-  const path = join(TOP, "README.md");
+  const path = join(TOP, "conformance/callers/README.md");
   const note = `Medians of ${rounds} rounds, in brackets the ratio to ${REFERENCE}.`;
   writeFileSync(
     path,

@@ -6,7 +6,7 @@
  *
  * Every round takes one sample of each runtime, in an order that turns from round to round; ratios are those of samples of the same round.
  * The config.json that is measured is the one that the caller wrote, with another program and another cgroup; measure.c runs it. All
- * runtimes have the same cgroup hierarchies, those that crun works with (see session.ts). --write puts the table into README.md.
+ * runtimes have the same cgroup hierarchies, those that crun works with (see session.ts). --write puts the table into the README beside this.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -214,7 +214,7 @@ for (const subject of SUBJECTS) rows.push(...(await benchSubject(subject, runtim
 const table = formatTable(rows, runtimes);
 console.log(table.join("\n"));
 if (values.write) {
-  const path = join(TOP, "README.md");
+  const path = join(TOP, "conformance/callers/README.md");
   const text = readFileSync(path, "utf8");
   const note = `Medians in milliseconds, in brackets the ratio to ${REFERENCE}; ${values.rounds} rounds.`;
   writeFileSync(

@@ -4,7 +4,7 @@
  *   node dist/conformance/callers/run.js [--quick] [--verbose] [--write] [--runtimes reg,crun,runc] [--cases PATTERN] [CALLER]...
  *
  * --quick leaves slow cases out, --verbose prints how long each case takes, --write puts the table into RESULTS.md and its summary into
- * README.md. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine,
+ * the README beside this file. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine,
  * and is skipped.
  */
 import { execFileSync } from "node:child_process";
@@ -120,9 +120,9 @@ async function runCaller(caller: Caller, runtimes: readonly Runtime[], options: 
   return results;
 }
 
-/** Puts the summary between its marks in README.md. */
+/** Puts the summary between its marks in the README beside this file. */
 function writeSummary(lines: readonly string[]): void {
-  const path = join(TOP, "README.md");
+  const path = join(TOP, "conformance/callers/README.md");
   const text = readFileSync(path, "utf8");
   writeFileSync(
     path,

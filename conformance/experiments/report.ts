@@ -176,7 +176,7 @@ export function update(results: Results): void {
     "RESULTS.md",
     `# Results of \`make experiments\`\n\n${where}. Written by conformance/experiments/run.ts.\n\n${[...sections, ...pictures].join("\n")}`,
   );
-  const path = join(TOP, "README.md");
+  const path = join(TOP, FOLDER, "README.md");
   const readme = fs.readFileSync(path, "utf8");
   const begin = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
@@ -265,8 +265,8 @@ function modelChart({ program, limit, privatePart, fileSet, points }: ModelResul
 /** The README's part: memory and volume, and where the rest is. */
 function summary({ volume, memory }: Results, where: string): string {
   const parts = [
-    ...(memory === undefined ? [] : [`![Memory of N containers](${FOLDER}/memory.svg)`, markdown(memoryCells(memory))]),
+    ...(memory === undefined ? [] : [`![Memory of N containers](memory.svg)`, markdown(memoryCells(memory))]),
     ...(volume === undefined ? [] : [markdown(volumeCells(volume))]),
   ];
-  return `${where}; start-up, storms, the model and more charts: [RESULTS.md](${FOLDER}/RESULTS.md).\n\n${parts.join("\n\n")}`;
+  return `${where}; start-up, storms, the model and more charts: [RESULTS.md](RESULTS.md).\n\n${parts.join("\n\n")}`;
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tries the release as those would who install it. Needs root, `make dist` before, and conformance/release/setup.sh.
+# Tries the release as those would who install it. Needs root.
 #
 #   check.sh [--quick] [SUITE...]    bookworm, trixie, sid; with --quick only this machine's suite
 #
@@ -29,7 +29,7 @@ fi
     exit 1
 }
 sh conformance/release/setup.sh || exit 1
-[[ -f dist/SHA256SUMS ]] || make dist || exit 1
+make --no-print-directory dist || exit 1
 
 version=$(node -p 'require("./package.json").version')
 arch=$(dpkg --print-architecture)

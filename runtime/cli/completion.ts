@@ -135,6 +135,15 @@ function bashValues(options: readonly [string, Option][], indent: string): strin
 export function zsh(commands: readonly Command[], program = REG): string {
   const { name: called } = program;
   const main = functionName(program);
+  const ids = !commands.some((command) => candidates(command, commands) === "ids")
+    ? ""
+    : `${main}_ids() {
+    local -a ids
+    ids=(\${(f)"$(${called} \${reg_root:+--root} $reg_root list --quiet 2>/dev/null)"})
+    compadd -a ids
+}
+
+`;
   const list = commands.map(({ name, describe }) => `            ${zshQuote(`${name}:${describe}`)}\n`).join("");
   const cases = commands.map((command) => {
     const found = candidates(command, commands);
@@ -145,13 +154,7 @@ export function zsh(commands: readonly Command[], program = REG): string {
   });
   return `#compdef ${called}
 # zsh completion for ${called}.${loading(program, "zsh")}
-${main}_ids() {
-    local -a ids
-    ids=(\${(f)"$(${called} \${reg_root:+--root} $reg_root list --quiet 2>/dev/null)"})
-    compadd -a ids
-}
-
-${main}() {
+${ids}${main}() {
     local curcontext=$curcontext state reg_root
     local -a line
     typeset -A opt_args
