@@ -22,7 +22,11 @@ help: ## explain the targets
 setup: ## install what is missing: Debian packages (as root) and node_modules
 	@sh .ci/setup
 
-build: build/reg build/containerd-shim-reg-v2 ## build the static binary build/reg, also containerd's shim, and dist/ for Node
+ifdef ARCH
+build: build/$(ARCH)/reg
+else
+build: build/reg build/containerd-shim-reg-v2 ## build the static binary build/reg, also containerd's shim, and dist/ for Node; ARCH=arm64 build/arm64/reg
+endif
 
 schemas: build/.schemas ## make validators and types from oci-schemas/
 
@@ -90,7 +94,7 @@ install: build man ## install reg, containerd-shim-reg-v2, reg-env, man pages, c
 	sh runtime/cli/install.sh $(PREFIX) $(DESTDIR)
 	sh runtime/reg-env/install.sh $(PREFIX) $(DESTDIR)
 
-dist: build man ## make the release in dist/: tarballs, packages for Debian, Fedora and npm, licences, SBOM, checksums
+dist: build man ## make the release in dist/: tarballs, packages for Debian, Fedora and npm, licences, SBOM, checksums; ARCHES="amd64 arm64"
 	@sh conformance/release/dist.sh
 
 release-check: ## build the release twice and compare, install and use the packages in clean roots; SUITES="bookworm trixie sid", QUICK=1 takes less
@@ -130,6 +134,9 @@ build/seccomp/stamp: native-shim/fetch-seccomp.sh native-shim/fetch-debs.sh
 
 build/reg: dist/.built build/engine/stamp build/seccomp/stamp $(SHIM)
 	sh native-shim/build.sh
+
+build/arm64/reg: dist/.built build/engine/stamp build/seccomp/stamp $(SHIM)
+	ARCH=arm64 sh native-shim/build.sh
 
 build/containerd-shim-reg-v2: build/reg
 	ln -sf reg $@

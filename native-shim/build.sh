@@ -1,17 +1,19 @@
 #!/bin/sh
 # Builds build/reg, the static binary: the TypeScript bundled, compiled to bytecode, linked with the shim and the engine.
-# Usage: build.sh [OUTPUT]; SANITIZE=1 builds with AddressSanitizer and UBSan (not statically, with ffi_test); KEEP_SYMBOLS=1 for perf.
+# Usage: build.sh [OUTPUT]; ARCH=arm64 builds for that, with fetch-cross.sh's compiler and qemu-user; SANITIZE=1 builds with AddressSanitizer and UBSan (not statically, with ffi_test); KEEP_SYMBOLS=1 for perf.
 set -eu
 cd "$(dirname "$0")/.."
-output=${1:-build/reg}
-flavour=native${SANITIZE:+-sanitize}
+output=${1:-build/${ARCH:+$ARCH/}reg}
+flavour=native${SANITIZE:+-sanitize}${ARCH:+-$ARCH}
+ar=ar
+run= # what runs programs of the machine that is built for: the compiler of bytecode, and the program that makes the snapshot
 work=build/$flavour
 source=build/engine/source
 engine=build/engine/$flavour
 seccomp_source=build/seccomp/source
 seccomp=build/seccomp/$flavour
 rm -rf "$work"
-mkdir -p "$work/js"
+mkdir -p "$work/js" "$(dirname "$output")"
 
 warnings="-std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wformat=2"
 if [ -n "${SANITIZE:-}" ]; then
@@ -21,7 +23,12 @@ if [ -n "${SANITIZE:-}" ]; then
     snapshot=
 else
     # The kernel's headers stand behind musl's own.
-    cc="${CC:-musl-gcc} -idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
+    kernel="-idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
+    if [ -n "${ARCH:-}" ]; then
+        sh native-shim/fetch-cross.sh "$ARCH"
+        . "build/cross/$ARCH/settings"
+    fi
+    cc="${CC:-musl-gcc} $kernel"
     flags="-O2 -g -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
     link="-static -Wl,--gc-sections"
     [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
@@ -42,7 +49,7 @@ if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libqui
         $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source -c "$file" -o "$engine/$(basename "$file" .c).o" &
     done
     wait
-    ar rcs "$engine/libquickjs.a" "$engine"/*.o
+    $ar rcs "$engine/libquickjs.a" "$engine"/*.o
     echo "$how" >"$engine/libquickjs.a.how"
 fi
 
@@ -55,7 +62,7 @@ if [ ! -f "$seccomp/libseccomp.a" ]; then
             -o "$seccomp/$(basename "$file" .c).o" &
     done
     wait
-    ar rcs "$seccomp/libseccomp.a" "$seccomp"/*.o
+    $ar rcs "$seccomp/libseccomp.a" "$seccomp"/*.o
     echo "$how" >"$seccomp/libseccomp.a.how"
 fi
 
@@ -72,8 +79,8 @@ node_modules/.bin/esbuild runtime/main.ts --bundle --splitting --format=esm --pl
 {
     # The compiler leaves its memory to the end of the process.
     export ASAN_OPTIONS=detect_leaks=0
-    $cc $warnings -O1 -isystem $source native-shim/compile.c -o "$work/compile" "$engine/libquickjs.a" -lm ${SANITIZE:+$flags}
-    "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
+    $cc $warnings -O1 -isystem $source native-shim/compile.c -o "$work/compile" "$engine/libquickjs.a" -lm ${SANITIZE:+$flags} ${ARCH:+-static}
+    $run "$work/compile" "$work" "$work/js/main.js" $(find "$work/js" -name '*.js' ! -name main.js | sort)
 }
 
 # link OUTPUT [SNAPSHOT [OMITTED]...]: everything but the snapshot and the bytecode, which nothing in it points to, gets the same addresses in
@@ -100,9 +107,9 @@ if [ -z "$snapshot" ]; then
 else
     printf '%08d' 0 >"$work/empty"
     link "$work/stage1" "$work/empty"
-    "$work/stage1" "$work/snapshot" >"$work/omitted"
+    $run "$work/stage1" "$work/snapshot" >"$work/omitted"
     link "$output" "$work/snapshot" "$(cat "$work/omitted")"
-    "$output" --version >/dev/null || {
+    $run "$output" --version >/dev/null || {
         echo "build.sh: the snapshot does not fit the binary" >&2
         exit 1
     }

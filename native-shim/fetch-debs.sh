@@ -4,7 +4,7 @@
 #   fetch-debs.sh [--with-dependencies | --source] SUITE DIRECTORY PACKAGE[=VERSION]...
 #
 # Leaves the .deb files in DIRECTORY, or with --source the upstream archive of the source package. The archive's address and key are those of the machine's own sources with the suite's name
-# replaced; lists and cache stand below build/apt/SUITE. apt checks the archive's signature and every file's digest. No root needed.
+# replaced; DEB_ARCH names another architecture; lists and cache stand below build/apt/SUITE. apt checks the archive's signature and every file's digest. No root needed.
 set -eu
 
 die() {
@@ -28,7 +28,7 @@ command -v apt-get >/dev/null || die "apt-get is needed to get $* of Debian $sui
 root=$(cd "$(dirname "$0")/.." && pwd)
 type=deb
 [ "$mode" != source ] || type=deb-src
-apt=$root/build/apt/$suite-$type
+apt=$root/build/apt/$suite-$type${DEB_ARCH:+-$DEB_ARCH}
 mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$directory"
 : >"$apt/status"
 
@@ -92,6 +92,7 @@ apt_get() {
         -o "Dir::State=$apt" -o "Dir::State::Lists=$apt/lists" -o "Dir::State::status=$apt/status" \
         -o "Dir::Cache=$apt/cache" -o Acquire::Languages=none -o APT::Sandbox::User= -o Acquire::Retries=3 \
         -o "Debug::NoLocking=1" "$@"
+    [ -z "${DEB_ARCH:-}" ] || set -- -o "APT::Architecture=$DEB_ARCH" -o "APT::Architectures=$DEB_ARCH" "$@"
     case $suite in sid) set -- -o Acquire::Check-Valid-Until=false "$@" ;; esac
     apt-get "$@" >"$apt/log" 2>&1
 }

@@ -8,10 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifndef MAP_FIXED_NOREPLACE
-#define MAP_FIXED_NOREPLACE 0x100000
-#endif
-
 enum {
     GRAIN = 8, /* what the engine's values need */
     SMALL_LIMIT = 1024,
@@ -161,8 +157,8 @@ JSContext *snapshot_restore(JSRuntime **runtime) {
 
 int snapshot_begin(void) {
     void *area = (void *)SNAPSHOT_ADDRESS;
-    munmap(area, 4096); /* the empty section */
-    if (mmap(area, SNAPSHOT_LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != area)
+    /* Nothing is there but the empty section; qemu-user, which runs this for other machines, holds all between the sections. */
+    if (mmap(area, SNAPSHOT_LIMIT, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != area)
         return -1;
     arena = area;
     arena->fresh = (uint8_t *)area + ((sizeof(struct arena) + GRAIN - 1) & ~(size_t)(GRAIN - 1));

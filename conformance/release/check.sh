@@ -33,6 +33,7 @@ make --no-print-directory dist || exit 1
 
 version=$(node -p 'require("./package.json").version')
 arch=$(dpkg --print-architecture)
+arches=${ARCHES:-$arch}
 work=$PWD/build/release-check
 rm -rf "$work"
 mkdir -p "$work"
@@ -64,7 +65,7 @@ rebuild() {
     if [[ -n $quick ]]; then
         cp -a node_modules "$folder/" && mkdir -p "$folder/build" && cp -a build/apt "$folder/build/" && touch "$folder/node_modules/.installed" || return
     fi
-    make -C "$folder" --no-print-directory dist
+    ARCHES=$arches make -C "$folder" --no-print-directory dist
 }
 same() {
     diff "$1/dist/SHA256SUMS" "$2/dist/SHA256SUMS"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes Debian's packages of what was installed into STAGE/reg and STAGE/reg-env.
-# Usage: deb.sh VERSION ARCH STAGE WORK; dist.sh calls it.
+# Makes Debian's package of what was installed into STAGE.
+# Usage: deb.sh reg|reg-env VERSION ARCH STAGE WORK; dist.sh calls it.
 set -eu
 cd "$(dirname "$0")/../.."
-version=$1 arch=$2 stage=$3 work=$4
+package=$1 version=$2 arch=$3 stage=$4 work=$5
 maintainer="The reg authors <reg-authors@reg.invalid>"
 
 # tidy ROOT: what Debian wants otherwise than /usr/local.
@@ -42,16 +42,27 @@ size() {
     du -k --apparent-size -s "$1" | cut -f1
 }
 
-rm -rf "$work"
+# libraries ROOT: what the addons in it are linked with, as a list of packages.
+libraries() {
+    mkdir -p "$work/shlibdeps/debian"
+    printf 'Source: reg\n\nPackage: reg-env\nArchitecture: any\n' >"$work/shlibdeps/debian/control"
+    files=$(find "$(cd "$1" && pwd)" -name '*.node' | sed 's/^/-e/')
+    # shellcheck disable=SC2086
+    (cd "$work/shlibdeps" && dpkg-shlibdeps --warnings=0 -O $files 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
+}
+
+rm -rf "${work:?}/$package"
 mkdir -p "$work"
-cp -a "$stage/reg" "$work/reg"
-rm -f "$work/reg/usr/share/doc/reg/LICENSE"
-gzip -9n "$work/reg/usr/share/doc/reg/CHANGELOG.md"
-mv "$work/reg/usr/share/doc/reg/CHANGELOG.md.gz" "$work/reg/usr/share/doc/reg/NEWS.gz"
-gzip -9n "$work/reg/usr/share/doc/reg/README.md"
-mkdir -p "$work/reg/DEBIAN"
-built=$(cat build/release/static-built-using)
-cat >"$work/reg/DEBIAN/control" <<CONTROL
+cp -a "$stage" "$work/$package"
+case $package in
+reg)
+    rm -f "$work/reg/usr/share/doc/reg/LICENSE"
+    gzip -9n "$work/reg/usr/share/doc/reg/CHANGELOG.md"
+    mv "$work/reg/usr/share/doc/reg/CHANGELOG.md.gz" "$work/reg/usr/share/doc/reg/NEWS.gz"
+    gzip -9n "$work/reg/usr/share/doc/reg/README.md"
+    mkdir -p "$work/reg/DEBIAN"
+    built=$(cat build/release/static-built-using)
+    cat >"$work/reg/DEBIAN/control" <<CONTROL
 Package: reg
 Version: $version
 Architecture: $arch
@@ -73,20 +84,10 @@ Description: OCI container runtime in TypeScript, with a shim for containerd
  The folder /usr/share/doc/reg/examples shows what to write where for each
  engine.
 CONTROL
-finish reg
-
-# libraries ROOT: what the addons in it are linked with, as a list of packages.
-libraries() {
-    mkdir -p "$work/shlibdeps/debian"
-    printf 'Source: reg\n\nPackage: reg-env\nArchitecture: any\n' >"$work/shlibdeps/debian/control"
-    files=$(find "$(cd "$1" && pwd)" -name '*.node' | sed 's/^/-e/')
-    # shellcheck disable=SC2086
-    (cd "$work/shlibdeps" && dpkg-shlibdeps --warnings=0 -O $files 2>/dev/null) | sed -n 's/^shlibs:Depends=//p'
-}
-
-cp -a "$stage/reg-env" "$work/reg-env"
-mkdir -p "$work/reg-env/DEBIAN"
-cat >"$work/reg-env/DEBIAN/control" <<CONTROL
+    ;;
+reg-env)
+    mkdir -p "$work/reg-env/DEBIAN"
+    cat >"$work/reg-env/DEBIAN/control" <<CONTROL
 Package: reg-env
 Version: $version
 Architecture: $arch
@@ -104,4 +105,6 @@ Description: environments whose files all containers of a host share
  .
  reg, the container runtime, puts root filesystems together from them.
 CONTROL
-finish reg-env
+    ;;
+esac
+finish "$package"

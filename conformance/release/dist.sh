@@ -8,7 +8,7 @@
 #   reg-VERSION.cdx.json, THIRD-PARTY.txt, SHA256SUMS
 #
 # The same commit gives the same bytes, wherever it is built, with the same compilers: times are the commit's, owners are root, names are sorted, and no path of
-# the build is in a program. VERSION_SUFFIX=~test1 makes packages of a lower version, to try an upgrade.
+# the build is in a program. ARCHES="amd64 arm64" makes the binary's packages for another machine too (native-shim/fetch-cross.sh).
 set -eu
 cd "$(dirname "$0")/../.."
 umask 022
@@ -22,7 +22,7 @@ for program in dpkg-deb fakeroot rpmbuild strip; do
     command -v "$program" >/dev/null || die "$program is missing; as root: sh conformance/release/setup.sh"
 done
 
-version=$(node -p 'require("./package.json").version')${VERSION_SUFFIX:-}
+version=$(node -p 'require("./package.json").version')
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)} || die "neither a git checkout nor SOURCE_DATE_EPOCH tells the time of the release"
 export SOURCE_DATE_EPOCH="$epoch"
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
@@ -34,6 +34,7 @@ x86_64) arch=amd64 ;;
 aarch64) arch=arm64 ;;
 *) die "unknown machine: $(uname -m)" ;;
 esac
+arches=${ARCHES:-$arch}
 work=build/release
 rm -rf "$work"
 mkdir -p "$work"
@@ -51,27 +52,40 @@ archive() {
     tar --create --directory "$1" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" --format=gnu "$2" | gzip -9n >"dist/$2.tar.gz"
 }
 
-echo "== reg $version for $arch"
+echo "== reg $version for $arches"
 stage=$work/stage
-sh runtime/cli/install.sh /usr "$PWD/$stage/reg"
 sh runtime/reg-env/install.sh /usr "$PWD/$stage/reg-env"
 node dist/conformance/release/components.js "$version" "$work"
 cp "$work/THIRD-PARTY.txt" "$work/reg-$version.cdx.json" dist/
 
-name=reg-$version-linux-$arch
-sh runtime/cli/install.sh "/usr/local" "$PWD/$work/local"
-mkdir -p "$work/tar/$name"
-mv "$work/local/usr/local"/* "$work/tar/$name/"
-cp "$work/THIRD-PARTY.txt" "$work/tar/$name/share/doc/reg/"
-archive "$work/tar" "$name"
+# binary ARCH: what has nothing but the static binary in it, for that machine.
+binary() {
+    REG=build/reg
+    if [ "$1" != "$arch" ]; then
+        REG=build/$1/reg
+        ARCH=$1 sh native-shim/build.sh
+    fi
+    export REG
+    name=reg-$version-linux-$1
+    sh runtime/cli/install.sh "/usr/local" "$PWD/$work/local-$1"
+    mkdir -p "$work/tar/$name"
+    mv "$work/local-$1/usr/local"/* "$work/tar/$name/"
+    cp "$work/THIRD-PARTY.txt" "$work/tar/$name/share/doc/reg/"
+    archive "$work/tar" "$name"
+    sh runtime/cli/install.sh /usr "$PWD/$stage/$1/reg"
+    sh conformance/release/deb.sh reg "$version" "$1" "$stage/$1/reg" "$work/deb/$1"
+    sh conformance/release/rpm.sh "$version" "$1" "$stage/$1/reg" "$work/rpm/$1"
+    sh conformance/release/npm.sh native "$version" "$1" "$work/npm/$1"
+    unset REG
+}
+for each in $arches; do binary "$each"; done
 
 if git rev-parse --quiet --verify HEAD >/dev/null; then
     git archive --format=tar --prefix="reg-$version/" HEAD | gzip -9n >"dist/reg-$version-source.tar.gz"
 fi
 
-sh conformance/release/deb.sh "$version" "$arch" "$stage" "$work/deb"
-sh conformance/release/rpm.sh "$version" "$stage/reg" "$work"
-sh conformance/release/npm.sh "$version" "$work/npm"
+sh conformance/release/deb.sh reg-env "$version" "$arch" "$stage/reg-env" "$work/deb/$arch"
+sh conformance/release/npm.sh library "$version" "$arch" "$work/npm/library"
 (cd dist && find . -maxdepth 1 -type f \( -name '*.deb' -o -name '*.rpm' -o -name '*.tar.gz' -o -name '*.tgz' -o -name '*.cdx.json' -o -name THIRD-PARTY.txt \) \
     -printf '%P\n' | sort | xargs sha256sum >SHA256SUMS)
 (cd dist && cut -d' ' -f3- SHA256SUMS | xargs ls -l SHA256SUMS | awk '{ printf "%10d  dist/%s\n", $5, $9 }')

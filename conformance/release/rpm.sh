@@ -1,10 +1,16 @@
 #!/bin/sh
-# Makes an RPM package of what was installed into STAGE. Usage: rpm.sh VERSION STAGE WORK; dist.sh calls it.
+# Makes an RPM package of what was installed into STAGE. Usage: rpm.sh VERSION ARCH STAGE WORK; dist.sh calls it.
 set -eu
 cd "$(dirname "$0")/../.."
 # RPM knows "~" as Debian does.
-version=$1 stage=$(cd "$2" && pwd) work=$(cd "$3" && pwd)/rpm
-mkdir -p "$work"
+version=$1 arch=$2 stage=$(cd "$3" && pwd)
+mkdir -p "$4"
+work=$(cd "$4" && pwd)
+case $arch in
+amd64) machine=x86_64 ;;
+arm64) machine=aarch64 ;;
+*) echo "rpm.sh: unknown machine: $arch" >&2 && exit 1 ;;
+esac
 find "$stage/usr/share/man" -name '*.8' -exec gzip -9n {} + 2>/dev/null || true
 find "$stage" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 cat >"$work/reg.spec" <<SPEC
@@ -35,7 +41,7 @@ install -m 0644 "$PWD/build/release/THIRD-PARTY.txt" %{buildroot}/usr/share/doc/
 %doc /usr/share/man/man8/*
 SPEC
 # Nothing is compiled, stripped or compressed again, and nothing tells where and when it was made.
-rpmbuild -bb --quiet --define "_topdir $work/top" --define "_rpmdir $work/out" --define "_build_id_links none" --define "debug_package %{nil}" \
+rpmbuild -bb --quiet --target "$machine-linux" --define "_topdir $work/top" --define "_rpmdir $work/out" --define "_build_id_links none" --define "debug_package %{nil}" \
     --define "__os_install_post %{nil}" --define "_binary_payload w9.xzdio" --define "_buildhost reg" --define "vendor %{nil}" --define "packager %{nil}" \
     --define "use_source_date_epoch_as_buildtime 1" --define "clamp_mtime_to_source_date_epoch 1" --define "_dbpath $work/db" \
     --define "__find_requires %{nil}" --define "__find_provides %{nil}" --define "_use_internal_dependency_generator 0" \

@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs reg: the binary, also by the name that containerd looks for, man pages, completion for three shells, and examples for the engines.
-# Usage: install.sh PREFIX [DESTDIR]
+# Usage: install.sh PREFIX [DESTDIR]; REG names another binary than build/reg
 set -eu
 cd "$(dirname "$0")/../.."
 prefix=$1
 target=${2:-}$prefix
 share=$target/share
 
-install -D -m 0755 build/reg "$target/bin/reg"
+install -D -m 0755 "${REG:-build/reg}" "$target/bin/reg"
 ln -sf reg "$target/bin/containerd-shim-reg-v2"
 install -d "$share/man/man8" "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d" \
     "$share/doc/reg/examples"
