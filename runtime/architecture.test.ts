@@ -12,7 +12,7 @@ const RUNTIME = fileURLToPath(new URL("../../runtime/", import.meta.url));
 
 /** What the files of a folder may import from others; "errors" is open to all. Files at the top name themselves. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["cli", "shim", "oci", "linux", "libc", "#host"],
+  "main.ts": ["cli", "shim", "container", "oci", "linux", "libc", "#host"],
   "index.ts": ["container", "oci", "linux", "libc", "#host"],
   "launch.ts": ["host"],
   cli: ["container", "oci", "linux", "libc", "#host", "#yargs", "yargs-parser/browser", "yargs-factory", "cliui-core"],

@@ -62,6 +62,8 @@ async function shimProgram(): Promise<void> {
     explain: async (error) =>
       error instanceof InvalidDocument ? (await import("./oci/explain.ts")).explain(error) : error,
     about: async () => (await import("./cli/version.ts")).about(),
+    checkpoint: () => import("./container/checkpoint.ts"),
+    restore: () => import("./container/restore.ts"),
   });
 }
 

@@ -3,48 +3,29 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Bundle, Spec } from "../fixtures/bundle.ts";
-import { type Fixture, type Result, waitUntil, withFixture } from "../fixtures/fixture.ts";
+import { type Result, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, mounting, needs, root } from "../testing.ts";
-import { checkpoint, checkpointed, criu, imageDirectory, ok, restore, withCriu } from "./criu.ts";
+import {
+  assertCounts,
+  checkpoint,
+  checkpointed,
+  count,
+  counter,
+  criu,
+  imageDirectory,
+  launchCounter,
+  ok,
+  restore,
+  withCriu,
+} from "./criu.ts";
 
 const checkpoints = suite("checkpoint and restore");
 const test = needs(checkpoints, root, mounting, cgroups, criu);
 
-/** Counts in the shell's memory, and shows it in a file. */
-const COUNT =
-  "i=0; while :; do echo $i >> /tmp/log; echo $i > /tmp/new; mv /tmp/new /tmp/count; i=$((i+1)); sleep 0.02; done";
-
-function counter(fixture: Fixture, change: (spec: Spec) => void = () => undefined): Bundle {
-  return fixture.shell(COUNT, (spec) => {
-    spec.root.readonly = false;
-    change(spec);
-  });
-}
-
-function count(bundle: Bundle): number {
-  return Number(readFileSync(join(bundle.rootfs, "tmp/count"), "utf8"));
-}
-
-/** Waits until it counts on from where it was. */
-function assertCounts(bundle: Bundle, from: number): number {
-  return waitUntil("the counter goes on", () => {
-    const now = count(bundle);
-    assert.ok(now >= from, `it began again: ${from}, then ${now}`);
-    return now > from && now;
-  });
-}
-
-function launch(fixture: Fixture, bundle: Bundle): string {
-  const id = fixture.launch(bundle);
-  waitUntil("it counts", () => existsSync(join(bundle.rootfs, "tmp/count")) && count(bundle) > 2);
-  return id;
-}
-
 test("a counter goes on where it was saved, again and again", () =>
   withFixture((fixture) => {
     const bundle = counter(fixture);
-    const id = launch(fixture, bundle);
+    const id = launchCounter(fixture, bundle);
     for (const round of [1, 2]) {
       const images = imageDirectory(fixture, `images-${round}`);
       ok(checkpoint(fixture, id, images));
@@ -70,7 +51,7 @@ test("a counter goes on where it was saved, again and again", () =>
 test("it is restored under another name, from another root filesystem", () =>
   withFixture((fixture) => {
     const bundle = counter(fixture);
-    const id = launch(fixture, bundle);
+    const id = launchCounter(fixture, bundle);
     const images = imageDirectory(fixture, "images");
     ok(checkpoint(fixture, id, images));
     const saved = count(bundle);
@@ -87,7 +68,7 @@ test("it is restored under another name, from another root filesystem", () =>
 test("--leave-running lets it go on, and it can be restored all the same", () =>
   withFixture((fixture) => {
     const bundle = counter(fixture);
-    const id = launch(fixture, bundle);
+    const id = launchCounter(fixture, bundle);
     const images = imageDirectory(fixture, "images");
     const { pid } = fixture.state(id);
     ok(checkpoint(fixture, id, images, "--leave-running"));
@@ -148,7 +129,7 @@ test("a checkpoint that CRIU refuses leaves the container as it was, running or 
 test("a restore that fails leaves nothing", () =>
   withFixture((fixture) => {
     const bundle = counter(fixture);
-    const id = launch(fixture, bundle);
+    const id = launchCounter(fixture, bundle);
     const images = imageDirectory(fixture, "images");
     ok(checkpoint(fixture, id, images));
     const memory = readFileSync(join(images, "mm-1.img"));

@@ -1,10 +1,10 @@
 /** CRIU for tests: the program that works on this kernel, and a runtime's calls with it. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as assert from "uvu/assert";
 import type { Bundle, Spec } from "../fixtures/bundle.ts";
-import type { Fixture, Result } from "../fixtures/fixture.ts";
+import { type Fixture, type Result, waitUntil } from "../fixtures/fixture.ts";
 import { TOOLS, TOP } from "../paths.ts";
 import { type Need, need } from "../testing.ts";
 
@@ -53,10 +53,49 @@ export function ok(result: Result): void {
 
 /** A bundle that runs checkpointed.c. */
 export function checkpointed(fixture: Fixture, args: readonly string[], change?: (spec: Spec) => void): Bundle {
-  const bundle = fixture.bundle(["/bin/checkpointed", ...args], (spec) => {
-    spec.root.readonly = false;
-    change?.(spec);
-  });
+  const bundle = fixture.bundle(["/bin/checkpointed", ...args], writable(change));
   copyFileSync(join(TOOLS, "checkpointed"), join(bundle.rootfs, "bin/checkpointed"));
   return bundle;
+}
+
+/** A bundle whose container counts in its shell's memory: it shows the number in /tmp/count, and all of them in /tmp/log. */
+export function counter(fixture: Fixture, change?: (spec: Spec) => void): Bundle {
+  const show = "echo $i >> /tmp/log; echo $i > /tmp/new; mv /tmp/new /tmp/count";
+  return fixture.shell(`i=0; while :; do ${show}; i=$((i+1)); sleep 0.02; done`, writable(change));
+}
+
+function writable(change?: (spec: Spec) => void) {
+  return (spec: Spec) => {
+    spec.root.readonly = false;
+    change?.(spec);
+  };
+}
+
+export function count(bundle: Bundle): number {
+  return Number(readFileSync(join(bundle.rootfs, "tmp/count"), "utf8"));
+}
+
+/** Starts a counter, and waits until it counts. */
+export function launchCounter(fixture: Fixture, bundle: Bundle, ...options: string[]): string {
+  const id = fixture.launch(bundle, ...options);
+  waitUntil("it counts", () => existsSync(join(bundle.rootfs, "tmp/count")) && count(bundle) > 2);
+  return id;
+}
+
+/** Waits until it counts on from where it was. */
+export function assertCounts(bundle: Bundle, from: number): number {
+  return waitUntil("the counter goes on", () => {
+    const now = count(bundle);
+    assert.ok(now >= from, `it began again: ${from}, then ${now}`);
+    return now > from && now;
+  });
+}
+
+/** Saves the counter and lets it go on in a new container of the same name. */
+export function cycle(fixture: Fixture, id: string, bundle: Bundle, name = "images"): void {
+  const images = imageDirectory(fixture, name);
+  ok(checkpoint(fixture, id, images));
+  const saved = count(bundle);
+  ok(restore(fixture, id, bundle, images));
+  assertCounts(bundle, saved);
 }

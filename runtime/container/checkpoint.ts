@@ -1,6 +1,7 @@
 /** `reg checkpoint`: saves a running container's processes to files, by CRIU; and removes the container, unless it is to go on. */
 import { ENOENT, ENOTDIR } from "../errors/errno.ts";
 import { at, RegError } from "../errors/errors.ts";
+import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno, open, stat, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
@@ -28,6 +29,8 @@ export interface CheckpointOptions extends CriuOptions {
   readonly parentPath?: string;
   /** The container goes on afterwards. */
   readonly leaveRunning?: boolean;
+  /** What is left of the container stays, for `delete`. */
+  readonly keep?: boolean;
   /** Saves memory alone, and lets the container go on: a checkpoint with this one as parent has less to do. */
   readonly preDump?: boolean;
   readonly tcpSkipInFlight?: boolean;
@@ -63,7 +66,7 @@ export function checkpoint(options: CheckpointOptions): void {
     } finally {
       directories.close();
     }
-    if (options.leaveRunning === true || options.preDump === true) return;
+    if (options.leaveRunning === true || options.preDump === true || options.keep === true) return;
     destroy(container, true, options.warn);
     container.directory.remove();
   } finally {
@@ -81,7 +84,7 @@ function save(container: Container, program: string, options: CheckpointOptions,
   const { preDump = false, parentPath } = options;
   const pid = container.state.pid ?? 0;
   const request = dumpOptions(container, pid, options, directories);
-  const criu = Criu.start(program);
+  const criu = startCriu(program, container, directories);
   try {
     criu.checkVersion();
     checkFeatures(criu, { memoryTracking: preDump || parentPath !== undefined, lazyPages: options.lazyPages ?? false });
@@ -92,6 +95,24 @@ function save(container: Container, program: string, options: CheckpointOptions,
     if (!response.success) throw refusal(`save container "${options.id}"`, response, directories, LOG_FILE);
   } finally {
     criu.close();
+  }
+}
+
+/**
+ * What was in the memory of processes is for root alone. Where there is a user namespace, for the group of root too: CRIU reads the files as
+ * root of that namespace, and before that as a root that has given up all privileges but its group, see init/restore.ts.
+ */
+function startCriu(program: string, { directory }: Container, { images }: CriuDirectories): Criu {
+  const mapped = hasNamespace(planNamespaces(directory.readConfig()), "user");
+  if (mapped) {
+    const { mode, gid } = stat("", images);
+    if (gid === 0) checked(libc.fchmod(images, mode | 0o050), "fchmod(2)", "the directory of the checkpoint");
+  }
+  const umask = libc.umask(mapped ? 0o027 : 0o077);
+  try {
+    return Criu.start(program);
+  } finally {
+    libc.umask(umask);
   }
 }
 

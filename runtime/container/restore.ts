@@ -20,6 +20,7 @@ import { processStatus } from "../linux/process.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { hasNamespace, type JoinedNamespace, NAMESPACE_FILES } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import { giveStandardDescriptors } from "./admit.ts";
 import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
 import { checkRoot, EXTERNAL_NAMESPACES } from "./checkpoint.ts";
 import { Container } from "./container.ts";
@@ -241,6 +242,9 @@ class Restoration {
     const { plan, interrupt } = this.#given;
     if (script === "setup-namespaces") {
       setUpNetwork(plan, pid);
+      const { process, namespaces } = plan;
+      if (process !== undefined && !process.terminal && hasNamespace(namespaces, "user"))
+        giveStandardDescriptors(pid, process.uid);
       const context = interrupt === undefined ? {} : { interrupt };
       const state = { ...container.describe("creating"), pid };
       this.#begun = true;

@@ -36,7 +36,7 @@ import { makeDevices, openHostDevice } from "./steps/devices.ts";
 import { composeRoot } from "./steps/layers.ts";
 import { openRootDirectory } from "./steps/rootfs.ts";
 import { resetAffinity, setMemoryPolicy } from "./steps/scheduling.ts";
-import { makeTrees } from "./trees.ts";
+import { makeTrees, treeOfRoot } from "./trees.ts";
 
 export interface RestoreTask {
   readonly type: "restore";
@@ -111,7 +111,7 @@ export function runRestore({ plan, ...task }: RestoreTask, channel: number, outp
   libc.umask(0);
   unshare(C.CLONE_NEWNS);
   const staged = stage(plan, task.stage);
-  const directories = [task.images, task.work].map((path) => open(path, C.O_RDONLY | C.O_DIRECTORY));
+  const directories = [openImages(plan, task), open(task.work, C.O_RDONLY | C.O_DIRECTORY)];
   const namespaces = task.namespaces.map(({ path, field }) => at(field, () => open(path, C.O_RDONLY)));
   // What CRIU does not restore is that of CRIU, and must not be that of the caller.
   if (plan.newKeyring) joinSessionKeyring(`_ses.${plan.id}`);
@@ -125,6 +125,16 @@ export function runRestore({ plan, ...task }: RestoreTask, channel: number, outp
   place(given, CRIU_SOCKET);
   place([saved, saved], 1); // only now: 1 and 2 have been copied
   return inClone(CRIU_SOCKET, () => execve(task.criu, criuArguments(task.criu), host.environ));
+}
+
+/** In a user namespace, CRIU reads the checkpoint as that namespace's root, to whom root's files do not belong. */
+function openImages(plan: Plan, { images, stage }: Pick<RestoreTask, "images" | "stage">): number {
+  const mapped = treeOfRoot(plan, images);
+  if (mapped === undefined) return open(images, C.O_RDONLY | C.O_DIRECTORY);
+  const path = `${stage}/images`;
+  mkdir(path, 0o700);
+  withFd(open(path, C.O_PATH | C.O_DIRECTORY), (target) => withFd(mapped, () => moveMount(mapped, target, path)));
+  return open(path, C.O_RDONLY | C.O_DIRECTORY);
 }
 
 /** Gives descriptors the numbers from `first` on, without close-on-exec; what has these numbers before is closed. */

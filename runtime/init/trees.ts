@@ -7,9 +7,9 @@
 import { EINVAL, EPERM } from "../errors/errno.ts";
 import { at, RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, open } from "../libc/file.ts";
+import { close, isErrno, open, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { setMountAttributes } from "../libc/mount.ts";
+import { cloneTree, setMountAttributes } from "../libc/mount.ts";
 import { mappedUserNamespace } from "../linux/user-namespace.ts";
 import type { BindMount, IdMapPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace } from "../oci/plan/namespaces.ts";
@@ -98,6 +98,25 @@ function mappedTree(plan: Plan, entry: BindMount, map: IdMapPlan, namespaces: Ma
     } catch (error) {
       close(tree);
       throw explain(error);
+    }
+  });
+}
+
+/**
+ * A detached copy of a directory of root's whose files are shown as those of the root of the plan's new user namespace, and of the group
+ * of the host's; undefined without one, and where the filesystem cannot do that.
+ */
+export function treeOfRoot({ namespaces }: Plan, path: string): number | undefined {
+  if (namespaces.uidMap === undefined) return undefined;
+  return withFd(mappedUserNamespace(namespaces.uidMap, "0 0 1\n"), (userNamespace) => {
+    const tree = cloneTree(path, false);
+    try {
+      setMountAttributes(tree, { set: C.MOUNT_ATTR_IDMAP, clear: 0, userNamespace }, false, `id mapping of ${path}`);
+      return tree;
+    } catch (error) {
+      close(tree);
+      if (isErrno(error, EINVAL, EPERM)) return undefined;
+      throw error;
     }
   });
 }

@@ -3,20 +3,13 @@ import { host } from "#host";
 import { UsageError } from "../errors/errors.ts";
 import { writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import type { FeaturesOptions } from "../oci/features.ts";
 import { parseArguments } from "./arguments.ts";
 import { deleteLeftovers } from "./delete.ts";
 import { info } from "./info.ts";
+import type { Program } from "./program.ts";
 import { serve } from "./serve.ts";
 import { start } from "./start.ts";
 import { describe } from "./ttrpc/status.ts";
-
-/** What only the program's entry has at hand: it alone can load modules on the native host. */
-export interface Program {
-  /** Says of an invalid document what is wrong with it; other errors stay as they are. */
-  readonly explain: (error: unknown) => Promise<unknown>;
-  readonly about: () => Promise<FeaturesOptions>;
-}
 
 const SHIM_NAME = "containerd-shim-reg-v2";
 
@@ -30,7 +23,7 @@ export async function shim(program: Program): Promise<never> {
       const { version, commit } = await program.about();
       out(host.encode(`${SHIM_NAME}:\n  Version:  ${version}\n  Revision: ${commit ?? ""}\n`));
     } else if (args.info) out(info(await program.about()));
-    else if (args.command === "start") out(start(args, (shim) => serve(shim, program.explain)));
+    else if (args.command === "start") out(start(args, (shim) => serve(shim, program)));
     else if (args.command === "delete") out(deleteLeftovers(args));
     else throw new UsageError(`unknown command ${JSON.stringify(args.command)}: start and delete are known`);
   } catch (error) {

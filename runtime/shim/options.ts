@@ -22,6 +22,8 @@ export interface Options {
   /** Directory of the containers' state; "" is the usual one. */
   readonly root: string;
   readonly systemdCgroup: boolean;
+  /** Directory for CRIU's log when a container is restored; "" is one in the bundle. */
+  readonly criuWorkPath: string;
 }
 
 export const DEFAULTS: Options = {
@@ -32,6 +34,7 @@ export const DEFAULTS: Options = {
   ioGid: 0,
   root: "",
   systemdCgroup: false,
+  criuWorkPath: "",
 };
 
 /** The names of the keys in TOML, which are those of runc's options. */
@@ -43,9 +46,10 @@ const KEYS: Readonly<Record<string, keyof Options>> = {
   IoGid: "ioGid",
   Root: "root",
   SystemdCgroup: "systemdCgroup",
+  CriuWorkPath: "criuWorkPath",
 };
 /** Of runc's options and containerd's own: known, and of no use here. */
-const IGNORED: readonly string[] = ["BinaryName", "CriuImagePath", "CriuWorkPath", "CriuPath", "TypeUrl", "ConfigPath"];
+const IGNORED: readonly string[] = ["BinaryName", "CriuImagePath", "CriuPath", "TypeUrl", "ConfigPath"];
 
 /** Reads options. `warn` hears of what is not understood. */
 export function parseOptions(any: Any | undefined, warn: (text: string) => void): Options {

@@ -4,6 +4,7 @@ import type { Children } from "./children.ts";
 import type { Publisher } from "./events.ts";
 import { log } from "./log.ts";
 import type { Loop } from "./loop.ts";
+import type { Program } from "./program.ts";
 import type { Task } from "./task/task.ts";
 import { notFound } from "./ttrpc/status.ts";
 import type { Workers } from "./worker.ts";
@@ -17,6 +18,8 @@ export interface PodOptions {
   readonly children: Children;
   readonly workers: Workers;
   readonly publisher: Publisher;
+  /** What is loaded when it is asked for. */
+  readonly program: Pick<Program, "checkpoint" | "restore">;
   /** Ends the shim, after what it has to say has been said. */
   readonly end: () => void;
   /** Called when the last container has been deleted. */
@@ -31,6 +34,7 @@ export class Pod {
   readonly children: Children;
   readonly workers: Workers;
   readonly publisher: Publisher;
+  readonly program: PodOptions["program"];
   readonly #tasks = new Map<string, Task>();
   readonly #end: () => void;
   readonly #emptied: () => void;
@@ -45,6 +49,7 @@ export class Pod {
     this.children = options.children;
     this.workers = options.workers;
     this.publisher = options.publisher;
+    this.program = options.program;
     this.#end = options.end;
     this.#emptied = options.emptied;
   }

@@ -10,6 +10,7 @@ import { Publisher } from "./events.ts";
 import { log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
 import { Pod } from "./pod.ts";
+import type { Program } from "./program.ts";
 import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
 import { taskService } from "./task/service.ts";
 import { Client } from "./ttrpc/client.ts";
@@ -34,7 +35,7 @@ const IDLE_MS = 60_000;
 /** containerd waits three seconds for the end of a shim. */
 const FLUSH_MS = 2500;
 
-export function serve(options: ServeOptions, explain: (error: unknown) => Promise<unknown>): never {
+export function serve(options: ServeOptions, program: Program): never {
   const { listening, socket, namespace, id, bundle, warnings } = options;
   openLog(`${bundle}/log`);
   for (const warning of warnings) log("warning", warning);
@@ -45,7 +46,7 @@ export function serve(options: ServeOptions, explain: (error: unknown) => Promis
 
   const loop = new Loop((error) => log("error", `internal error: ${describe(error)} ${stackOf(error)}`));
   const children = new Children();
-  const workers = new Workers(loop, children, explain);
+  const workers = new Workers(loop, children, program.explain);
   const publisher = new Publisher(namespace, eventsClient(loop), loop, (text) => log("warning", text));
   let ending = false;
   const end = () => {
@@ -62,6 +63,7 @@ export function serve(options: ServeOptions, explain: (error: unknown) => Promis
     children,
     workers,
     publisher,
+    program,
     end,
     emptied: () => endWhenForgotten(loop, pod, server, end),
   });

@@ -24,6 +24,8 @@ export interface MountedFromHost {
   readonly ownCgroups: boolean;
 }
 
+const NULL = "/dev/null";
+
 /** Looks for the mounts in the mount namespace of a process that is the container's init. */
 export function findExternalMounts(
   pid: number,
@@ -50,7 +52,10 @@ export function findExternalMounts(
         }
       if (entry.kind === "cgroup" && !ownCgroups && mount.type.startsWith("cgroup")) add(mount, entry.destination);
     }
-    for (const { path } of maskedPaths) if (!isDirectory(root, path)) add(mountAt(path), "/dev/null");
+    // A masked file shows the container's own /dev/null, unless that is the host's, as in a user namespace.
+    const isBound = mounts.some(({ kind, destination }) => kind === "bind" && destination === "/dev");
+    if (isBound || mountAt(NULL) !== undefined)
+      for (const { path } of maskedPaths) if (!isDirectory(root, path)) add(mountAt(path), NULL);
     for (const { path } of devices) add(mountAt(path), path);
     return [...external].map(([key, value]) => ({ key, value }));
   });

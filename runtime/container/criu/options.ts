@@ -92,7 +92,6 @@ export function openDirectories(options: CriuOptions, logFile: string, make: boo
   }
 }
 
-/** What was in the memory of a container's processes is for root alone. */
 function openDirectory(path: string, option: string, make: boolean): number {
   try {
     if (make && libc.mkdirat(C.AT_FDCWD, path, 0o700) === -1 && host.errno() !== EEXIST) {

@@ -11,7 +11,7 @@ import type { CREATE, PID } from "../proto/task.ts";
 import { writeRecord } from "../record.ts";
 import { stateRoot } from "../state-root.ts";
 import { Stdio } from "../stdio/stdio.ts";
-import { alreadyExists, CallError, CODE, describe, unimplemented } from "../ttrpc/status.ts";
+import { alreadyExists, CallError, CODE, describe } from "../ttrpc/status.ts";
 import { expectExit } from "./exit.ts";
 import { startOom } from "./oom.ts";
 import { Process } from "./process.ts";
@@ -29,7 +29,6 @@ type Note = { readonly made: Made } | { readonly warning: string };
 export async function create(pod: Pod, request: Message<typeof CREATE>): Promise<GivenMessage<typeof PID>> {
   const { id, bundle, rootfs, terminal, stdin, stdout, stderr, checkpoint } = request;
   if (pod.find(id) !== undefined) throw alreadyExists(`container ${id} already exists`);
-  if (checkpoint !== "") throw unimplemented("restoring from a checkpoint is not supported");
   const options = parseOptions(request.options, (text) => pod.warn(id, text));
   const stdio = new Stdio(
     { stdin, stdout, stderr, terminal },
@@ -42,7 +41,7 @@ export async function create(pod: Pod, request: Message<typeof CREATE>): Promise
   );
   const init = new Process("", stdio);
   const root = stateRoot(options, pod.namespace);
-  const task = new Task({ id, bundle, root, options, init, mounted: rootfs.length > 0 });
+  const task = new Task({ id, bundle, root, options, init, mounted: rootfs.length > 0, checkpoint });
   pod.add(task);
   try {
     await task.inOrder(() => make(pod, task, rootfs));
@@ -68,6 +67,13 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
   const { stdio } = init;
   stdio.open();
   await stdio.ready();
+  if (task.checkpoint !== "") {
+    // Its processes are made by Start: until then, its root may get the files that it had.
+    await pod.workers.run({ work: () => mountRoot(rootfs, `${bundle}/rootfs`) });
+    writeRecord(bundle, { version: 1, root, socket: pod.socket });
+    init.phase = "created";
+    return;
+  }
   let master: number | undefined;
   await pod.workers.run<Note, null>({
     keep: stdio.theirs,

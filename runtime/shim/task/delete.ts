@@ -1,9 +1,11 @@
 /** Delete: takes back what Create and Exec made. Asked again meanwhile, it gives the same answer. */
 import { deleteContainer } from "../../container/delete.ts";
 import type { GivenMessage, Message } from "../../linux/protobuf.ts";
+import { now } from "../clock.ts";
 import { unmountRoot } from "../mounts.ts";
 import type { Pod } from "../pod.ts";
 import type { DELETED, PROCESS } from "../proto/task.ts";
+import { SIGKILL } from "../signals.ts";
 import { stopOom } from "./oom.ts";
 import type { Deleted, Process } from "./process.ts";
 import type { Task } from "./task.ts";
@@ -58,7 +60,9 @@ function deleteTask(pod: Pod, task: Task): Promise<Deleted> {
       },
       note: ({ warning }: { readonly warning: string }) => pod.warn(id, warning),
     });
-    const exit = await init.wait(); // one that was never started has been killed now
+    // One that was never started has been killed now; one from a checkpoint was not there yet.
+    if (init.pid === 0) init.ended({ status: 128 + SIGKILL, at: now() });
+    const exit = await init.wait();
     init.stdio.close();
     stopOom(task);
     for (const process of task.execs.values()) process.stdio.close();

@@ -3,7 +3,7 @@ import type { Pod } from "../pod.ts";
 import { EMPTY } from "../proto/common.ts";
 import * as proto from "../proto/task.ts";
 import { method, type Service } from "../ttrpc/server.ts";
-import { unimplemented } from "../ttrpc/status.ts";
+import { checkpoint } from "./checkpoint.ts";
 import * as control from "./control.ts";
 import { create } from "./create.ts";
 import { deleteProcess } from "./delete.ts";
@@ -25,9 +25,7 @@ export function taskService(pod: Pod): Service {
     Kill: method(proto.KILL, EMPTY, (request) => control.kill(pod, request)),
     Pids: method(proto.CONTAINER, proto.PIDS, (request) => state.pids(pod, request)),
     CloseIO: method(proto.CLOSE_IO, EMPTY, (request) => control.closeIo(pod, request)),
-    Checkpoint: method(proto.CHECKPOINT, EMPTY, () => {
-      throw unimplemented("checkpoints are not supported");
-    }),
+    Checkpoint: method(proto.CHECKPOINT, EMPTY, (request) => checkpoint(pod, request)),
     Update: method(proto.UPDATE, EMPTY, (request) => control.update(pod, request)),
     Wait: method(proto.PROCESS, proto.WAITED, (request) => state.wait(pod, request)),
     Stats: method(proto.CONTAINER, proto.STATS, (request) => stats(pod, request)),

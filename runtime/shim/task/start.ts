@@ -7,6 +7,7 @@ import type { GivenMessage, Message } from "../../linux/protobuf.ts";
 import type { Pod } from "../pod.ts";
 import type { PID, PROCESS } from "../proto/task.ts";
 import { CallError, CODE, describe, failedPrecondition } from "../ttrpc/status.ts";
+import { restore } from "./checkpoint.ts";
 import { specOf } from "./exec.ts";
 import { expectExit } from "./exit.ts";
 import type { Process } from "./process.ts";
@@ -35,7 +36,8 @@ async function startInit(pod: Pod, task: Task): Promise<void> {
   const { init, root, id } = task;
   if (init.phase === "running") throw new Error("cannot start a container that is running");
   if (init.phase !== "created") throw new Error("cannot start a container that has stopped");
-  if (task.hasPoststart)
+  if (task.checkpoint !== "") await restore(pod, task, task.checkpoint);
+  else if (task.hasPoststart)
     await pod.workers.run<{ readonly warning: string }, void>({
       work: (tell) => startContainer({ root, id, warn: (warning) => tell({ warning }) }),
       note: ({ warning }) => pod.warn(id, warning),

@@ -16,6 +16,8 @@ export interface TaskOptions {
   readonly init: Process;
   /** Whether the shim mounted the root filesystem, and has to unmount it. */
   readonly mounted: boolean;
+  /** Directory of the checkpoint that Start goes on from; "" for a new container. */
+  readonly checkpoint: string;
 }
 
 export class Task {
@@ -25,6 +27,7 @@ export class Task {
   readonly options: Options;
   readonly init: Process;
   readonly mounted: boolean;
+  readonly checkpoint: string;
   readonly execs = new Map<string, Process>();
   cgroup: CgroupState | undefined;
   /** Whether the end of init is the end of all: it has a pid namespace of its own. */
@@ -38,13 +41,14 @@ export class Task {
   /** What changes the container happens in order. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ id, bundle, root, options, init, mounted }: TaskOptions) {
+  constructor({ id, bundle, root, options, init, mounted, checkpoint }: TaskOptions) {
     this.id = id;
     this.bundle = bundle;
     this.root = root;
     this.options = options;
     this.init = init;
     this.mounted = mounted;
+    this.checkpoint = checkpoint;
   }
 
   /** The process with this exec id, "" for the init. Throws NotFound. */
