@@ -1,6 +1,6 @@
 /** What of a container leads out of it, or comes from the host: connections, terminals, pipes, mounts, namespaces. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -10,10 +10,8 @@ import { Receiver, withReceiver } from "../fixtures/receiver.ts";
 import { TOOLS } from "../paths.ts";
 import { cgroups, mounting, needs, program, root } from "../testing.ts";
 import {
-  assertCounts,
   checkpoint,
   checkpointed,
-  count,
   counter,
   criu,
   cycle,
@@ -257,6 +255,31 @@ test("bind mounts are there again, with their attributes, in each other and belo
     fixture.host("umount", join(tree, "below"));
   }));
 
+test("volumes that get what the host mounts later go on getting it", () =>
+  withFixture((fixture) => {
+    const shared = fixture.path("shared");
+    mkdirSync(shared);
+    fixture.host("mount", "-t", "tmpfs", "tmpfs", shared);
+    fixture.host("mount", "--make-shared", shared);
+    try {
+      for (const name of ["a", "b", "b/later"]) mkdirSync(join(shared, name));
+      const bundle = counter(fixture, (spec) => {
+        for (const name of ["a", "b"])
+          spec.mounts.push({ destination: `/${name}`, type: "bind", source: join(shared, name), options: ["rbind"] });
+      });
+      const id = launchCounter(fixture, bundle);
+      cycle(fixture, id, bundle);
+      fixture.host("mount", "-t", "tmpfs", "tmpfs", join(shared, "b/later"));
+      assert.match(fixture.succeed("exec", id, "/bin/cat", "/proc/self/mountinfo"), / \/b\/later /);
+      fixture.host("umount", join(shared, "b/later"));
+      assert.not.match(fixture.succeed("exec", id, "/bin/cat", "/proc/self/mountinfo"), / \/b\/later /);
+      fixture.succeed("delete", "--force", id);
+    } finally {
+      fixture.host("umount", "--recursive", shared);
+    }
+    fixture.assertNothingLeft();
+  }));
+
 // Without a pid namespace CRIU needs the same pids again, which others may have by then.
 for (const type of ["cgroup", "network", "ipc", "uts"])
   test(`it goes on without a ${type} namespace of its own`, () =>
@@ -344,39 +367,6 @@ test("limits hold for what was restored", () =>
     assert.is(data.pids.limit, 3);
     assert.is(data.memory.usage.limit, 32 * 1024 * 1024);
   }));
-
-needs(
-  outside,
-  root,
-  mounting,
-  cgroups,
-  criu,
-  program("runc"),
-)("what runc has saved is restored", () =>
-  withFixture((fixture) => {
-    const bundle = counter(fixture, (spec) => {
-      spec.mounts.push({ destination: "/volume", type: "bind", source: "/usr/share", options: ["rbind", "ro"] });
-    });
-    const id = fixture.id();
-    const images = imageDirectory(fixture, "images");
-    const runc = (...args: string[]) => {
-      // runc knows nothing of a standard output that is a file.
-      const line = ["runc", "--root", fixture.path("runc"), ...args].join(" ");
-      const { status } = fixture.hostWith(withCriu, "sh", "-c", `${line} >/dev/null 2>${fixture.path("runc-error")}`);
-      assert.is(status, 0, fixture.read("runc-error"));
-    };
-    try {
-      runc("run", "--detach", "--bundle", bundle.path, id);
-      waitUntil("it counts", () => existsSync(join(bundle.rootfs, "tmp/count")) && count(bundle) > 2);
-      runc("checkpoint", "--image-path", images, id);
-      const saved = count(bundle);
-      ok(restore(fixture, id, bundle, images));
-      assertCounts(bundle, saved);
-    } finally {
-      fixture.host("runc", "--root", fixture.path("runc"), "delete", "--force", id);
-    }
-  }),
-);
 
 test("50 times in a row, and nothing of it stays", () =>
   withFixture((fixture) => {

@@ -4,18 +4,16 @@
  */
 import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
-import { RESTORE_FDS, type Staged, spawnRestore } from "../init/restore.ts";
+import { RESTORE_FDS, type Staged, setUpNetwork, spawnRestore } from "../init/restore.ts";
 import * as C from "../libc/constants.ts";
-import { close, mkdir, open, readText, rmdir, withFd } from "../libc/file.ts";
+import { close, mkdir, readText, rmdir } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { type ExitStatus, isChild, setns, waitFor } from "../libc/process.ts";
+import { type ExitStatus, isChild, waitFor } from "../libc/process.ts";
 import { sendMessage } from "../libc/socket.ts";
 import { type CgroupHost, parseOwnCgroups } from "../linux/cgroup/host.ts";
 import { Criu, type Notification } from "../linux/criu/criu.ts";
 import { findCriu } from "../linux/criu/program.ts";
 import { type Options, REQUEST } from "../linux/criu/rpc.ts";
-import { configureDevices } from "../linux/net-device.ts";
-import { bringLoopbackUp } from "../linux/network.ts";
 import { processStatus } from "../linux/process.ts";
 import { runHooks } from "../oci/hooks.ts";
 import { hasNamespace, type JoinedNamespace, NAMESPACE_FILES } from "../oci/plan/namespaces.ts";
@@ -241,7 +239,7 @@ class Restoration {
   #notified({ script, pid, descriptors }: Notification, container: Container): void {
     const { plan, interrupt } = this.#given;
     if (script === "setup-namespaces") {
-      setUpNetwork(plan, pid);
+      giveNetwork(plan, pid);
       const { process, namespaces } = plan;
       if (process !== undefined && !process.terminal && hasNamespace(namespaces, "user"))
         giveStandardDescriptors(pid, process.uid);
@@ -292,18 +290,7 @@ function cgroupsOf(pid: number): { readonly controller: string; readonly path: s
 }
 
 /** Of a network namespace that is the container's own CRIU restores nothing: sockets are to find what `create` had put there. */
-function setUpNetwork(plan: Plan, pid: number): void {
+function giveNetwork(plan: Plan, pid: number): void {
   if ((plan.namespaces.create & C.CLONE_NEWNET) === 0) return;
-  const moved = plan.netDevices === undefined ? undefined : moveInto(plan.netDevices, plan, pid);
-  withFd(open("/proc/self/ns/net", C.O_RDONLY), (own) => {
-    withFd(open(`/proc/${pid}/ns/net`, C.O_RDONLY), (network) =>
-      setns(network, C.CLONE_NEWNET, "the container's network namespace"),
-    );
-    try {
-      bringLoopbackUp();
-      if (moved !== undefined) configureDevices(moved);
-    } finally {
-      setns(own, C.CLONE_NEWNET, "the runtime's own network namespace");
-    }
-  });
+  setUpNetwork(pid, plan.netDevices === undefined ? [] : moveInto(plan.netDevices, plan, pid));
 }

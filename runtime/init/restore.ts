@@ -12,18 +12,20 @@
  * Source: CRIU's restore wants --root to be a mount point, whose parent nothing is mounted over.
  */
 import { host } from "#host";
-import { at } from "../errors/errors.ts";
+import { at, fromErrorData, RegError } from "../errors/errors.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, mkdir, open, readLink, readText, stat, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { cloneTree, mount, moveMount, setMountAttributes, umount } from "../libc/mount.ts";
-import { clone3, closeFrom, execve, joinSessionKeyring, unshare } from "../libc/process.ts";
+import { clone3, closeFrom, execve, joinSessionKeyring, setns, unshare, waitFor } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { CRIU_SOCKET, criuArguments, outputFile } from "../linux/criu/criu.ts";
 import { parseMountinfo } from "../linux/mountinfo.ts";
+import { configureDevices, type MovedDevice } from "../linux/net-device.ts";
+import { bringLoopbackUp } from "../linux/network.ts";
 import { directoryInRoot, fdPath, fileInRoot, openInRoot } from "../linux/path.ts";
-import type { MountPlan } from "../oci/plan/mounts.ts";
+import type { BindMount, MountPlan } from "../oci/plan/mounts.ts";
 import { hasNamespace, type JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { NOTIFY_DESTINATION, type Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
@@ -105,6 +107,45 @@ export function spawnRestore(task: RestoreTask): Stager {
   }
 }
 
+/** What a process is told that sets up the network of a container which is being restored. */
+export interface NetworkTask {
+  readonly type: "network";
+  /** A process of the container. */
+  readonly pid: number;
+  readonly devices: readonly MovedDevice[];
+  /** For the other tasks' sake. */
+  readonly preserveFds: 0;
+}
+
+/** Brings the loopback interface and devices up in the network namespace of a process: by another process, which enters it and ends. */
+export function setUpNetwork(pid: number, devices: readonly MovedDevice[]): void {
+  const task = { type: "network", pid, devices, preserveFds: 0 } as const;
+  const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
+  const channel = new Channel<never, FromInit>(ours);
+  try {
+    const child = host.kind === "node" ? spawnNative(task, theirs, undefined) : clone3(0);
+    if (child === 0) inClone(theirs, () => runNetwork(task));
+    close(theirs);
+    const received = channel.receive(); // it says nothing unless it fails
+    const status = waitFor(child);
+    if (received?.message.type === "error") throw fromErrorData(received.message.error);
+    if (!("code" in status) || status.code !== 0)
+      throw new RegError("ECHILD", "the container's network was not set up");
+  } finally {
+    channel.close();
+  }
+}
+
+export function runNetwork({ pid, devices }: NetworkTask): never {
+  withFd(open(`/proc/${pid}/ns/net`, C.O_RDONLY), (network) =>
+    setns(network, C.CLONE_NEWNET, "the container's network namespace"),
+  );
+  bringLoopbackUp();
+  configureDevices(devices);
+  libc._exit(0);
+  throw new Error("unreachable");
+}
+
 /** What the process does: never returns. */
 export function runRestore({ plan, ...task }: RestoreTask, channel: number, output: number): never {
   resetSignals();
@@ -170,9 +211,7 @@ function stage(plan: Plan, directory: string): Staged {
         return;
       }
       if (entry.options.nofollow?.copy === true) return; // a symlink in the root, if it is one
-      const tree = trees?.mounts[index] ?? cloneSource(entry);
-      const isDirectory = stat("", tree).type === C.S_IFDIR;
-      const source = sources.add(tree, isDirectory, entry.destination);
+      const { source, isDirectory } = sources.addMount(entry, trees?.mounts[index]);
       if (isInside(entry.destination, plan.mounts)) return;
       // In its place for a moment: later entries may have their places in it.
       withFd(makeMountpoint(root, entry.destination, isDirectory), (target) =>
@@ -214,7 +253,7 @@ function makeMountpoint(root: number, path: string, directory: boolean): number 
   return directory ? directoryInRoot(root, path).fd : fileInRoot(root, path);
 }
 
-/** What the container gets from the host, each mounted at a place of its own. */
+/** What the container gets from the host. */
 class Sources {
   readonly #place: string;
   readonly #sources: (readonly [name: string, source: string])[] = [];
@@ -225,6 +264,23 @@ class Sources {
 
   has(name: string): boolean {
     return this.#sources.some(([each]) => each === name);
+  }
+
+  /**
+   * What the entry mounts. It is the host's path where that is all the same: only so CRIU finds out in which peer group of the host's a
+   * slave of the container's was. What takes a mount of its own (mapped ids, a source that must stay in the bundle, or is a symlink) is `tree`.
+   */
+  addMount(entry: BindMount, tree: number | undefined): { readonly source: string; readonly isDirectory: boolean } {
+    const { source, destination, within, options } = entry;
+    const own = tree ?? (within !== undefined || options.nofollow?.source === true ? cloneSource(entry) : undefined);
+    if (own === undefined)
+      return withFd(open(source, C.O_PATH), (fd) => {
+        const path = readLink(fdPath(fd));
+        this.#sources.push([destination, path]);
+        return { source: path, isDirectory: stat("", fd).type === C.S_IFDIR };
+      });
+    const isDirectory = stat("", own).type === C.S_IFDIR;
+    return { source: this.add(own, isDirectory, destination), isDirectory };
   }
 
   /** Mounts a detached mount, and closes it. Returns where. */
@@ -248,7 +304,9 @@ class Sources {
 
   /** Names and places, also of what is mounted below a source; a masked file is /dev/null. */
   all(): Staged["mounts"] {
-    const mountpoints = parseMountinfo(readText("/proc/self/mountinfo")).map(({ mountpoint }) => mountpoint);
+    const mountpoints = parseMountinfo(readText("/proc/self/mountinfo"))
+      .map(({ mountpoint }) => mountpoint)
+      .filter((mountpoint) => mountpoint !== this.#place && !mountpoint.startsWith(`${this.#place}/root`));
     const below = this.#sources.flatMap(([name, source]) =>
       mountpoints
         .filter((mountpoint) => mountpoint.startsWith(`${source}/`))

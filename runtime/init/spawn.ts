@@ -30,7 +30,7 @@ import {
 } from "./enter.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
-import type { RestoreTask } from "./restore.ts";
+import type { NetworkTask, RestoreTask } from "./restore.ts";
 import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
 import { closeTrees, descriptorsOf, makeTrees, type Trees } from "./trees.ts";
@@ -205,7 +205,7 @@ export interface SpawnedInitTask extends NewTask {
  * pidfd for `exec`, or the file for CRIU's output. Returns its pid.
  */
 export function spawnNative(
-  task: SpawnedInitTask | ExecTask | RestoreTask,
+  task: SpawnedInitTask | ExecTask | RestoreTask | NetworkTask,
   theirs: number,
   extra: number | undefined,
 ): number {

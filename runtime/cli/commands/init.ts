@@ -3,7 +3,7 @@ import { host } from "#host";
 import { UsageError } from "../../errors/errors.ts";
 import { inClone } from "../../init/enter.ts";
 import { runExec } from "../../init/exec.ts";
-import { type RestoreTask, runRestore } from "../../init/restore.ts";
+import { type NetworkTask, type RestoreTask, runNetwork, runRestore } from "../../init/restore.ts";
 import { runOutside, SPAWNED, type SpawnedInitTask } from "../../init/spawn.ts";
 import type { ExecTask } from "../../init/task.ts";
 import { close, readAll } from "../../libc/file.ts";
@@ -23,7 +23,8 @@ export const command = defineCommand({
     close(first + SPAWNED.task);
     const channel = first + SPAWNED.channel;
     const extra = first + SPAWNED.extra;
-    const task = JSON.parse(text) as SpawnedInitTask | ExecTask | RestoreTask;
+    const task = JSON.parse(text) as SpawnedInitTask | ExecTask | RestoreTask | NetworkTask;
+    if (task.type === "network") return inClone(channel, () => runNetwork(task));
     if (task.type === "restore") return inClone(channel, () => runRestore(task, channel, extra));
     if (task.type === "exec")
       return inClone(channel, () => runExec({ ...task, descriptors: { channel, pidfd: extra } }));
