@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { SHIM, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { CRIU_PROLOGUE, checkpointCases, GOES_ON } from "./checkpoint.ts";
 
 /** A daemon of its own, which `serve` starts in the background. */
 export function configureContainerd({ folder, runtime, mark, archive, rootfs }: Place): string {
@@ -18,7 +19,7 @@ address = "/run/containerd.sock"
 `,
   );
   return `
-image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
+${CRIU_PROLOGUE}${GOES_ON}image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
 export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=$mark
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.05; done; }
 serve() {
@@ -120,6 +121,10 @@ cd /sys/fs/cgroup; cat memory/$mark/$c/memory.limit_in_bytes pids/$mark/$c/pids.
   { name: "task: runtime's process is gone before its container", run: "sleeping --pid-file $dir/pid; kill -9 $(cat $dir/pid); until_true sh -c \"ctr tasks ls | grep -q '$c .*STOPPED'\"; ctr tasks rm $c 2>&1; ctr containers rm $c", output: /137/ },
   { name: "task: two at once", run: "sleeping; ctr run $given -d $image $c-b sleep 1000; ctr tasks ls | grep -c \"$c.*RUNNING\"; ctr tasks rm -f $c-b; ctr containers rm $c-b; gone", output: "2" },
   { name: "task: 50 at once", slow: true, run: "for i in $(seq 50); do ctr run $given -d $image $c-$i sleep 1000 & done; wait; ctr tasks ls | grep -c \"$c-.*RUNNING\"; for i in $(seq 50); do ctr tasks rm -f $c-$i; ctr containers rm $c-$i; done", output: "50" },
+  ...checkpointCases([
+    { name: "checkpoint: leave running", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; a=$(ctr tasks exec --exec-id a $c sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c sh -c 'cat /tmp/n; sleep 0.2'); gone", output: "went on" },
+    { name: "checkpoint: restore", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b saved-$c; a=$(ctr tasks exec --exec-id a $c-b sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c-b sh -c 'cat /tmp/n; sleep 0.2'); ctr tasks rm -f $c-b 2>/dev/null; ctr containers rm $c-b", output: "went on" },
+  ]),
   { name: "containerd: restart while a container runs", run: "sleeping; kill $(cat /run/containerd.pid); sleep 0.5; serve; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks exec --exec-id a $c sh -c 'echo hello; sleep 0.2'; gone", output: "RUNNING\nhello" },
   { name: "containerd: shim is killed", run: "sleeping; kill -9 $(ps -eo pid,args | awk -v c=\"-id $c \" '/containerd-shim/ && index($0, c) && !/awk/ { print $1 }'); until_true sh -c \"! ctr tasks ls | grep -q '$c .*RUNNING'\"; ctr tasks rm -f $c >/dev/null 2>&1; ctr containers rm $c; ps -eo args | grep -c '^[s]leep 1000'; true", output: "0" },
   { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark/*\" -type d 2>/dev/null | wc -l", output: "0" },

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { BUILD } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, type Place, SAME } from "./caller.ts";
+import { COUNT, checkpointCases } from "./checkpoint.ts";
 import { configureContainerd } from "./containerd.ts";
 
 /** Debian's docker.io, unpacked by setup.sh; one that is installed is not touched. */
@@ -28,6 +29,7 @@ function configure(place: Place): string {
       runtimes: { [`given-${runtime.kind}`]: { path: runtime.path } },
       "default-runtime": `given-${runtime.kind}`,
       init: false,
+      experimental: true,
     }),
   );
   return `${configureContainerd(place)}
@@ -35,6 +37,7 @@ PATH=${UNPACKED}/usr/bin:${UNPACKED}/usr/sbin:$PATH
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG=$dir
 sleeping() { docker run -d --net none --name $c "$@" $image sleep 1000 >/dev/null; }
 run() { docker run --rm --net none "$@"; }
+counting() { docker run -d --net none --name $c "$@" $image sh -c ${COUNT} >/dev/null; sleep 0.5; }
 `;
 }
 
@@ -75,6 +78,11 @@ const CASES: readonly Case[] = [
   { name: "security: sysctl", run: "run --sysctl kernel.msgmax=9000 $image cat /proc/sys/kernel/msgmax", output: "9000" },
   { name: "security: device", run: "run --device /dev/zero:/dev/other $image sh -c 'head -c 4 /dev/other | wc -c'", output: "4" },
   { name: "security: device that may only be read", run: "run --device /dev/kmsg:/dev/other:r $image sh -c ': >/dev/other'", status: 1 },
+  ...checkpointCases([
+    { name: "checkpoint: start from it", run: `counting; docker checkpoint create $c one; a=$(docker logs $c | tail -n 1); docker inspect --format '{{.State.Status}}' $c; docker start --checkpoint one $c; sleep 0.5; goes_on $a $(docker logs $c | tail -n 1); docker rm -f $c >/dev/null`, output: /^one\nexited\n(went on)$/ },
+    { name: "checkpoint: leave running", run: "counting; docker checkpoint create --leave-running $c one; a=$(docker logs $c | tail -n 1); sleep 0.3; goes_on $a $(docker logs $c | tail -n 1); docker checkpoint ls $c | tail -n 1; docker rm -f $c >/dev/null", output: "one\nwent on\none" },
+    { name: "checkpoint: tty", run: "counting -t; docker checkpoint create $c one; a=$(docker logs $c | tail -n 1 | tr -d '\\r'); docker start --checkpoint one $c; sleep 0.5; goes_on $a $(docker logs $c | tail -n 1 | tr -d '\\r'); docker rm -f $c >/dev/null", output: "one\nwent on" },
+  ]),
   { name: "exec: output and exit status", run: "docker exec target echo hello; docker exec target sh -c 'exit 5'", output: "hello", status: 5 },
   { name: "exec: program not found", run: "docker exec target nowhere", status: 127 },
   { name: "exec: not executable", run: "docker exec target /etc/passwd", status: 126 },

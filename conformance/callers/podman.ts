@@ -1,8 +1,10 @@
 /** Podman with conmon: the commands of its manual that end up in the runtime. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { TOOLS } from "../paths.ts";
 import { mounting, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { COUNT, CRIU_PROLOGUE, checkpointCases, GOES_ON } from "./checkpoint.ts";
 import { SETTLE } from "./containerd.ts";
 
 /** Configuration shared with buildah, whose storage is of the same kind. */
@@ -48,6 +50,8 @@ traces() {
     find /run/$kind /dev/shm /run/containers $dir/storage/overlay-containers -not -name '*.lock' | wc -l
     find /sys/fs/cgroup -path "*/$mark/*" -type d | wc -l
 }
+${CRIU_PROLOGUE}${GOES_ON}last() { podman logs $1 | tail -n 1 | tr -d '\\r'; }
+counting() { run --detach --name $c "$@" $image sh -c ${COUNT} >/dev/null; sleep 0.5; }
 ${SETTLE}sleeping() { run --detach --name $c "$@" $image sleep 1000 >/dev/null; }
 `;
 }
@@ -89,6 +93,19 @@ const RUN: readonly Case[] = [
 echo '{"version":"1.0.0","hook":{"path":"'$dir/hook'"},"when":{"always":true},"stages":["prestart"]}' >$dir/hooks/h.json
 podman --hooks-dir $dir/hooks run --cgroup-parent=/$mark --rm $image true && grep -o '"status": *"creat[a-z]*"' $dir/hooked | tr -d ' '`, output: /"status":"creat(ed|ing)"/ },
 ];
+
+// biome-ignore format: one case, one line
+const CHECKPOINTS: readonly Case[] = checkpointCases([
+  { name: "checkpoint: restore", run: "counting; podman container checkpoint $c >/dev/null; podman inspect --format '{{.State.Checkpointed}}' $c; a=$(last $c); podman container restore $c >/dev/null; sleep 0.5; goes_on $a $(last $c); podman rm -ft0 $c >/dev/null", output: "true\nwent on" },
+  { name: "checkpoint: leave running", run: "counting; podman container checkpoint --leave-running $c >/dev/null; a=$(last $c); sleep 0.5; goes_on $a $(last $c); podman rm -ft0 $c >/dev/null", output: "went on" },
+  { name: "checkpoint: exec in what was restored", run: "counting; podman container checkpoint $c >/dev/null && podman container restore $c >/dev/null && podman exec $c echo hello; podman rm -ft0 $c >/dev/null", output: "hello" },
+  { name: "checkpoint: export, import under another name", run: "counting; podman exec $c touch /written; podman container checkpoint --export $dir/$c.tar.gz $c >/dev/null; a=$(last $c); podman container restore --import $dir/$c.tar.gz --name $c-b >/dev/null; sleep 0.5; goes_on $a $(last $c-b); podman exec $c-b ls /written; podman rm -ft0 $c $c-b >/dev/null", output: "went on\n/written" },
+  { name: "checkpoint: export, import with a volume", run: "run -d --name $c -v vol-$c:/data $image sh -c 'i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/n; sleep 0.05; done' >/dev/null; sleep 0.5; podman container checkpoint --export $dir/$c.tar.gz $c >/dev/null; podman rm $c >/dev/null; podman volume rm vol-$c >/dev/null; podman container restore --import $dir/$c.tar.gz >/dev/null; a=$(podman exec $c cat /data/n); sleep 0.3; goes_on $a $(podman exec $c cat /data/n); podman rm -ft0 $c >/dev/null; podman volume rm vol-$c >/dev/null", output: "went on" },
+  { name: "checkpoint: keep", run: "counting; podman container checkpoint --keep $c >/dev/null && podman container restore --keep $c >/dev/null && ls $dir/storage/overlay-containers/$(podman inspect --format '{{.Id}}' $c)/userdata | grep -E '^(dump|restore).log'; podman rm -ft0 $c >/dev/null", output: "dump.log\nrestore.log" },
+  { name: "checkpoint: tty", run: "counting -t; podman container checkpoint $c >/dev/null; a=$(last $c); podman container restore $c >/dev/null; sleep 0.5; goes_on $a $(last $c); podman rm -ft0 $c >/dev/null", output: "went on" },
+  { name: "checkpoint: open connection", run: `run -d --name $c -v ${TOOLS}:/tools:ro $image /tools/checkpointed both 80 /tmp/answers >/dev/null; sleep 0.5; podman container checkpoint $c 2>/dev/null || echo refused
+podman container checkpoint --tcp-established $c >/dev/null && podman container restore --tcp-established $c >/dev/null; a=$(podman exec $c cat /tmp/answers | wc -l); sleep 0.3; goes_on $a $(podman exec $c cat /tmp/answers | wc -l); podman rm -ft0 $c >/dev/null`, output: "refused\nwent on" },
+]);
 
 // biome-ignore format: one case, one line
 const LIMITS: readonly Case[] = [
@@ -245,5 +262,5 @@ export const podman: Caller = {
   configure: configureStorage,
   cgroups: ["libpod_parent"],
   start: "podman load -q -i $archive >/dev/null && run -d --name target $image sleep 1000 >/dev/null",
-  cases: [...RUN, ...LIMITS, ...MOUNTS, ...SECURITY, ...NAMESPACES, ...EXEC, ...LIFE, ...LEFT],
+  cases: [...RUN, ...CHECKPOINTS, ...LIMITS, ...MOUNTS, ...SECURITY, ...NAMESPACES, ...EXEC, ...LIFE, ...LEFT],
 };

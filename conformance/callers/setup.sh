@@ -56,4 +56,6 @@ if [ -n "$wanted" ] && [ ! -x "$docker/usr/sbin/dockerd" ]; then
     rm -rf "$docker.new" "$top/build/callers/deb"
 fi
 
+sh "$top/conformance/checkpoint/criu.sh" fetch >/dev/null || say "checkpoints are left out"
+
 case " $* " in *" runtime-tools "*) sh "$top/conformance/runtime-tools/build.sh" || say "runtime-tools is left out" ;; esac
