@@ -68,10 +68,14 @@ experiments: build tools ## measure environments against images of Debian; ONLY=
 	sh conformance/experiments/setup.sh
 	sh conformance/experiments/run.sh
 
-conformance: build ## run podman, buildah, containerd, docker and the OCI suite on reg, crun and runc; CALLERS="podman docker" QUICK=1 selects
+conformance: build tools ## run podman, buildah, containerd, docker and the OCI suite on reg, crun and runc; CALLERS="podman docker" QUICK=1 SUITE=trixie select
+ifeq ($(SUITE),)
 	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh $(CALLERS)
 	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
+else
+	@sh conformance/suites/callers.sh $(SUITE) $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
+endif
 
 bench-callers: build tools ## measure podman run, ctr run and docker run with reg, crun and runc; ROUNDS=15 UPDATE=1
 	@sh conformance/peers.sh

@@ -1,17 +1,22 @@
 /** Docker's engine with its own containerd: no bridge, no packet filter, a data folder of its own. */
 import { existsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { BUILD } from "../paths.ts";
-import { mounting, need, program, root } from "../testing.ts";
+import { dirname, join } from "node:path";
+import { BUILD, SHIM } from "../paths.ts";
+import { findProgram, mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, type Place, SAME } from "./caller.ts";
 import { COUNT, checkpointCases } from "./checkpoint.ts";
 import { configureContainerd } from "./containerd.ts";
 
-/** Debian's docker.io, unpacked by setup.sh; one that is installed is not touched. */
+/** Debian's docker.io, unpacked by setup.sh, or else the installed one. A daemon that runs is not touched. */
 const UNPACKED = join(BUILD, "callers/docker");
+const DOCKERD = existsSync(join(UNPACKED, "usr/sbin/dockerd"))
+  ? join(UNPACKED, "usr/sbin/dockerd")
+  : findProgram("dockerd");
 
-function configure(place: Place): string {
+/** `shim`: reg is called by its own shim, whose name Docker takes for a runtime, instead of by runc's. */
+function configure(place: Place, shim: boolean): string {
   const { folder, runtime, mark } = place;
+  const byName = shim && runtime.kind === "reg";
   writeFileSync(
     join(folder, "daemon.json"),
     JSON.stringify({
@@ -27,13 +32,13 @@ function configure(place: Place): string {
       "exec-opts": ["native.cgroupdriver=cgroupfs"],
       "default-ulimits": { nofile: { Name: "nofile", Soft: 1024, Hard: 1024 } },
       runtimes: { [`given-${runtime.kind}`]: { path: runtime.path } },
-      "default-runtime": `given-${runtime.kind}`,
+      "default-runtime": byName ? "io.containerd.reg.v2" : `given-${runtime.kind}`,
       init: false,
       experimental: true,
     }),
   );
   return `${configureContainerd(place)}
-PATH=${UNPACKED}/usr/bin:${UNPACKED}/usr/sbin:$PATH
+PATH=${byName ? `${dirname(SHIM)}:` : ""}${UNPACKED}/usr/bin:${UNPACKED}/usr/sbin:$PATH
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG=$dir
 sleeping() { docker run -d --net none --name $c "$@" $image sleep 1000 >/dev/null; }
 run() { docker run --rm --net none "$@"; }
@@ -106,15 +111,23 @@ export const docker: Caller = {
   needs: [
     root,
     mounting,
-    need("Debian's docker.io, unpacked", existsSync(join(UNPACKED, "usr/sbin/dockerd"))),
+    need("Debian's docker.io, unpacked or installed", DOCKERD !== undefined),
     program("containerd"),
     program("containerd-shim-runc-v2"),
     program("busybox"),
     program("script"),
   ],
-  version: [join(UNPACKED, "usr/sbin/dockerd"), "--version"],
-  configure,
+  version: [DOCKERD ?? "dockerd", "--version"],
+  configure: (place) => configure(place, false),
   start: `serve && { dockerd --config-file $dir/daemon.json --containerd-namespace $mark --containerd-plugins-namespace $mark-plugins </dev/null >$dir/dockerd.log 2>&1 & } && until_true docker version || { tail -n 2 $dir/dockerd.log >&2; exit 1; }
 docker load -q -i $archive >/dev/null && sleeping() { docker run -d --net none --name target $image sleep 1000 >/dev/null; } && sleeping`,
   cases: CASES,
+};
+
+/** The same list with reg's own shim; the peers have none, and are called as before. */
+export const dockerShim: Caller = {
+  ...docker,
+  name: "docker-shim",
+  needs: [...docker.needs, need(SHIM, existsSync(SHIM))],
+  configure: (place) => configure(place, true),
 };

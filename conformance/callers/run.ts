@@ -8,14 +8,14 @@
  * and is skipped.
  */
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { TOP } from "../paths.ts";
 import { buildah } from "./buildah.ts";
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import { containerd, containerdShim } from "./containerd.ts";
-import { docker } from "./docker.ts";
+import { docker, dockerShim } from "./docker.ts";
 import { podman } from "./podman.ts";
 import {
   type CaseResult,
@@ -31,7 +31,7 @@ import { runtimeTools } from "./runtime-tools.ts";
 import type { Outcome, Session } from "./session.ts";
 import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
 
-const CALLERS: readonly Caller[] = [podman, buildah, containerd, containerdShim, docker, runtimeTools];
+const CALLERS: readonly Caller[] = [podman, buildah, containerd, containerdShim, docker, dockerShim, runtimeTools];
 const CASE_TIMEOUT_MS = 60_000;
 const SLOW_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 60_000;
@@ -120,9 +120,10 @@ async function runCaller(caller: Caller, runtimes: readonly Runtime[], options: 
   return results;
 }
 
-/** Puts the summary between its marks in the README beside this file. */
+/** Puts the summary between its marks in the README beside this file. Where a suite's callers are run there is none. */
 function writeSummary(lines: readonly string[]): void {
   const path = join(TOP, "conformance/callers/README.md");
+  if (!existsSync(path)) return;
   const text = readFileSync(path, "utf8");
   writeFileSync(
     path,

@@ -43,7 +43,12 @@ export class Session {
 
   /** `cgroups` is "v1" to hide a cgroup v2 mount that stands beside v1 ones, which crun refuses. */
   static async open(cgroups: "all" | "v1"): Promise<Session> {
-    const environment = { PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin", HOME: "/root", LANG: "C.UTF-8" };
+    const environment = {
+      PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
+      HOME: "/root",
+      LANG: "C.UTF-8",
+      PODMAN_IGNORE_CGROUPSV1_WARNING: "1",
+    };
     const first = spawn(
       "unshare",
       ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", FIRST_PROCESS, "first", cgroups],

@@ -41,6 +41,7 @@ make_root() {
     for file in /etc/apt/apt.conf /etc/apt/apt.conf.d/*; do
         [ ! -f "$file" ] || ! grep -qi '^ *acquire' "$file" || cp "$file" "$root.new/etc/apt/apt.conf.d/"
     done
+    [ -s "$root.new/etc/hosts" ] || echo "127.0.0.1 localhost" >"$root.new/etc/hosts" # as an installed Debian has it
     mv "$root.new" "$root"
     if [ $# -gt 0 ]; then
         # shellcheck disable=SC2016
@@ -73,7 +74,7 @@ enter_root() {
         ln -s /proc/self/fd/0 dev/stdin
         ln -s /proc/self/fd/1 dev/stdout
         ln -s /proc/self/fd/2 dev/stderr
-        for node in null zero full random urandom tty fuse net/tun loop-control; do
+        for node in null zero full random urandom tty kmsg fuse net/tun loop-control; do
             [ -e "/dev/$node" ] || continue
             mkdir -p "dev/$(dirname "$node")"
             touch "dev/$node"

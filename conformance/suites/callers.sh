@@ -1,0 +1,33 @@
+#!/bin/sh
+# The callers of another Debian suite: its Podman, Buildah, containerd and Docker, in a root of its own, with reg and with its crun and runc.
+#
+#   callers.sh SUITE [ARGUMENT]...    trixie, sid ...; the arguments are run.ts's: --quick, --cases PATTERN, callers' names
+#
+# The root is made once and kept in build/roots (2 GB). What is tested is this checkout's build. With --write the tables go into
+# conformance/callers/RESULTS-SUITE.md.
+set -eu
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+suite=${1:?"usage: callers.sh SUITE [ARGUMENT]..."}
+shift
+root=$top/build/roots/callers-$suite
+
+sh "$top/conformance/suites/root.sh" make "$suite" "$root" ca-certificates podman conmon buildah crun runc containerd docker.io docker-cli \
+    netavark aardvark-dns containernetworking-plugins catatonit busybox-static iproute2 iptables nftables uidmap fuse-overlayfs \
+    jq procps bsdutils util-linux nodejs
+
+# A copy: the checkout may lie where others can not look, and its peers are not the suite's.
+rm -rf "$root/reg"
+mkdir -p "$root/reg/build" "$root/reg/conformance/callers"
+cp -a "$top/dist" "$top/package.json" "$root/reg/"
+for name in reg containerd-shim-reg-v2 tools runtime-tools; do
+    [ ! -e "$top/build/$name" ] || cp -a "$top/build/$name" "$root/reg/build/"
+done
+status=0
+BIND="$top/node_modules:/reg/node_modules" NETWORK=none sh "$top/conformance/suites/root.sh" enter "$root" env -i HOME=/root LANG=C.UTF-8 \
+    PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    node /reg/dist/conformance/callers/run.js "$@" || status=$?
+[ ! -e "$root/reg/conformance/callers/RESULTS.md" ] ||
+    mv "$root/reg/conformance/callers/RESULTS.md" "$top/conformance/callers/RESULTS-$suite.md"
+rm -rf "$root/reg"
+exit $status
