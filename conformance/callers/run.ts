@@ -15,6 +15,7 @@ import { TOP } from "../paths.ts";
 import { buildah } from "./buildah.ts";
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import { containerd, containerdShim } from "./containerd.ts";
+import { cri, criShim } from "./cri.ts";
 import { docker, dockerShim } from "./docker.ts";
 import { podman } from "./podman.ts";
 import {
@@ -31,7 +32,17 @@ import { runtimeTools } from "./runtime-tools.ts";
 import type { Outcome, Session } from "./session.ts";
 import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
 
-const CALLERS: readonly Caller[] = [podman, buildah, containerd, containerdShim, docker, dockerShim, runtimeTools];
+const CALLERS: readonly Caller[] = [
+  podman,
+  buildah,
+  containerd,
+  containerdShim,
+  docker,
+  dockerShim,
+  cri,
+  criShim,
+  runtimeTools,
+];
 const CASE_TIMEOUT_MS = 60_000;
 const SLOW_TIMEOUT_MS = 300_000;
 const START_TIMEOUT_MS = 60_000;

@@ -16,7 +16,7 @@ has() {
     command -v "$1" >/dev/null
 }
 
-[ $# -gt 0 ] || set -- podman buildah containerd docker runtime-tools
+[ $# -gt 0 ] || set -- podman buildah containerd docker cri runtime-tools
 
 [ "$(id -u)" = 0 ] || {
     say "nothing is installed: needs root"
@@ -28,7 +28,8 @@ has apt-get || {
 }
 
 missing=
-for pair in podman:podman conmon:conmon buildah:buildah containerd:containerd crun:crun runc:runc script:bsdutils; do
+for pair in podman:podman conmon:conmon buildah:buildah containerd:containerd crun:crun runc:runc script:bsdutils ip:iproute2 \
+    /usr/lib/cni/bridge:containernetworking-plugins; do
     has "${pair%:*}" || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then
@@ -57,5 +58,19 @@ if [ -n "$wanted" ] && [ ! -x "$docker/usr/sbin/dockerd" ]; then
 fi
 
 sh "$top/conformance/checkpoint/criu.sh" fetch >/dev/null || say "checkpoints are left out"
+
+# The interface that the kubelet calls: one file, in a package that Debian 12 has not.
+cri=$top/build/callers/cri
+case " $* " in *" cri"*) wanted=yes ;; *) wanted= ;; esac
+if [ -n "$wanted" ] && [ ! -e "$cri/api.proto" ]; then
+    mkdir -p "$cri.new" "$cri"
+    if sh "$top/native-shim/fetch-debs.sh" sid "$top/build/callers/deb" golang-k8s-cri-api-dev; then
+        dpkg-deb --extract "$(find "$top/build/callers/deb" -name 'golang-k8s-cri-api-dev_*.deb' | head -n 1)" "$cri.new"
+        mv "$(find "$cri.new" -path '*/runtime/v1/api.proto' | head -n 1)" "$cri/api.proto"
+    else
+        say "the list for CRI is left out"
+    fi
+    rm -rf "$cri.new" "$top/build/callers/deb"
+fi
 
 case " $* " in *" runtime-tools "*) sh "$top/conformance/runtime-tools/build.sh" || say "runtime-tools is left out" ;; esac

@@ -16,12 +16,14 @@ sh "$top/conformance/suites/root.sh" make "$suite" "$root" ca-certificates podma
     netavark aardvark-dns containernetworking-plugins catatonit busybox-static iproute2 iptables nftables uidmap fuse-overlayfs \
     jq procps bsdutils util-linux nodejs
 
+sh "$top/conformance/callers/setup.sh" cri
+
 # A copy: the checkout may lie where others can not look, and its peers are not the suite's.
 rm -rf "$root/reg"
 mkdir -p "$root/reg/build" "$root/reg/conformance/callers"
 cp -a "$top/dist" "$top/package.json" "$root/reg/"
-for name in reg containerd-shim-reg-v2 tools runtime-tools; do
-    [ ! -e "$top/build/$name" ] || cp -a "$top/build/$name" "$root/reg/build/"
+for name in reg containerd-shim-reg-v2 tools runtime-tools callers/cri; do
+    [ ! -e "$top/build/$name" ] || { mkdir -p "$root/reg/build/$(dirname "$name")" && cp -a "$top/build/$name" "$root/reg/build/$name"; }
 done
 status=0
 BIND="$top/node_modules:/reg/node_modules" NETWORK=none sh "$top/conformance/suites/root.sh" enter "$root" env -i HOME=/root LANG=C.UTF-8 \
