@@ -21,7 +21,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   init: ["oci", "linux", "libc", "#host"],
   reg: ["linux", "libc", "#host", "@noble/hashes/sha2.js"],
   // A program of its own, for Node only: nothing imports it.
-  "reg-env": ["reg", "linux", "libc", "#host", "oci", "yargs", "ora"],
+  "reg-env": ["reg", "linux", "libc", "#host", "oci", "yargs", "ora", "minimatch"],
   oci: ["linux", "libc", "#host"],
   linux: ["libc", "#host"],
   libc: ["host", "#host"],

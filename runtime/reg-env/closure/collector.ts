@@ -5,7 +5,7 @@
 import type { Stats } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Elf } from "./elf/elf.ts";
-import { expandBraces, globToRegExp, hasWildcard } from "./glob.ts";
+import { expandBraces, hasWildcard, type Pattern, parsePattern } from "./glob.ts";
 import { Linker, type Process } from "./loader/link.ts";
 import { ElfReader, isCompatible, type LoadedObject } from "./loader/objects.ts";
 import { type Packages, readPackages } from "./packages/packages.ts";
@@ -71,7 +71,7 @@ export class Collector {
   /** Shell scripts and the text of them, to tell what they call. */
   readonly shellScripts = new Map<string, string>();
   readonly #rules: readonly Rule[];
-  readonly #excluded: readonly RegExp[];
+  readonly #excluded: readonly Pattern[];
   readonly #queue: { resolved: Resolved; asked: string; asker: Asker }[] = [];
   readonly #globs = new Map<string, readonly string[]>();
   readonly #deferred: (() => void)[] = [];
@@ -89,9 +89,9 @@ export class Collector {
     this.#rules = rules;
     // A path without wildcards leaves out all that is below it, by whichever path that is asked for.
     this.#excluded = (request.exclude ?? []).flatMap((pattern) => {
-      if (hasWildcard(pattern)) return [globToRegExp(pattern)];
+      if (hasWildcard(pattern)) return [parsePattern(pattern)];
       const paths = new Set([pattern.replace(/\/+$/, ""), this.root.locate(pattern)?.path ?? pattern]);
-      return [...paths].map((path) => globToRegExp(`${path}{,/**}`));
+      return [...paths].map((path) => parsePattern(`${path}{,/**}`));
     });
   }
 
@@ -161,7 +161,7 @@ export class Collector {
   #match(folders: readonly string[], [name, ...rest]: readonly string[]): string[] {
     if (name === undefined) return [...folders];
     if (name.includes("**")) return folders.flatMap((folder) => this.#matchDeep(folder, [name, ...rest].join("/")));
-    const matcher = globToRegExp(name);
+    const matcher = parsePattern(name);
     const next = folders.flatMap((folder) => {
       const names = hasWildcard(name) ? this.root.list(folder).filter((each) => matcher.test(each)) : [name];
       return names.map((each) => join(folder, each)).filter((path) => this.root.locate(path) !== undefined);
@@ -170,7 +170,7 @@ export class Collector {
   }
 
   #matchDeep(top: string, pattern: string): string[] {
-    const matcher = globToRegExp(pattern);
+    const matcher = parsePattern(pattern);
     const start = top === "/" ? "" : top;
     const found: string[] = [];
     const folders = [top];

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { expandBraces, globToRegExp } from "./glob.ts";
+import { expandBraces, parsePattern } from "./glob.ts";
 
 const glob = suite("glob");
 
@@ -13,12 +13,15 @@ const cases: readonly (readonly [pattern: string, matches: readonly string[], ot
   ["/{a,b/c}/d{,.e}", ["/a/d", "/b/c/d.e"], ["/b/d", "/a/d.f"]],
   ["/{a,{b,c}}", ["/a", "/b", "/c"], ["/{b", "/a,"]],
   ["/a{b", ["/a{b"], ["/ab"]],
+  ["/[z-a]*", [], ["/a", "/z", "/[z-a]b"]],
+  ["/a/b\\*(1)", ["/a/b*(1)"], ["/a/bx(1)"]],
+  ["/[", ["/["], ["/"]],
   ["/a{b}c+(d)$", ["/a{b}c+(d)$"], ["/abc+(d)$"]],
 ];
 
 for (const [pattern, matches, others] of cases)
   glob(pattern, () => {
-    const matcher = globToRegExp(pattern);
+    const matcher = parsePattern(pattern);
     assert.equal(
       matches.filter((path) => !matcher.test(path)),
       [],

@@ -1,5 +1,5 @@
 /**
- * Scripts: what `#!` names, as the kernel and env(1) read it, and which commands a shell script seems to call.
+ * Scripts: what `#!` names, as the kernel and env(1) read it.
  * Source: execve(2), kernel fs/binfmt_script.c, env(1).
  */
 import { closeSync, openSync, readSync } from "node:fs";
@@ -73,37 +73,4 @@ export const BY_EXTENSION: readonly (readonly [extension: RegExp, program: strin
 
 export function isShell(interpreter: string): boolean {
   return /^(ba|da|a|k|z|mk)?sh$/.test(basename(interpreter));
-}
-
-/** A command follows these. */
-const BEFORE_COMMANDS = new Set(["if", "then", "else", "elif", "while", "until", "do", "!", "exec", "command", "time"]);
-// biome-ignore format: a list of words
-const NOT_COMMANDS = new Set([
-  "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "in", "function", "select", "time", "{", "}", "!", "[[", "]]",
-  ":", ".", "[", "alias", "bg", "break", "builtin", "cd", "command", "compgen", "complete", "continue", "declare", "dirs", "echo", "eval", "exec", "exit",
-  "export", "false", "fg", "getopts", "hash", "help", "history", "jobs", "kill", "let", "local", "mapfile", "popd", "printf", "pushd", "pwd", "read",
-  "readonly", "return", "set", "shift", "shopt", "source", "test", "times", "trap", "true", "type", "typeset", "ulimit", "umask", "unalias", "unset", "wait",
-]);
-
-/** Words in the place of a command: a guess, for suggestions only. */
-export function commandsOf(text: string): string[] {
-  const functions = new Set([...text.matchAll(/^\s*(?:function\s+)?([\w-]+)\s*\(\)/gm)].map(([, name]) => name));
-  const code = text
-    .replaceAll(/\\\n/g, " ")
-    .replaceAll(/<<-?\s*(['"]?)(\w+)\1[^\n]*\n[\s\S]*?\n\s*\2\b/g, "\n")
-    // Before quotations: there are apostrophes in comments.
-    .replaceAll(/(^|\s)#.*$/gm, "$1")
-    .replaceAll(/'[^']*'/g, "''")
-    // Patterns of case.
-    .replaceAll(/^\s*\(?[^()\s]+(\s*\|\s*[^()\s]+)*\)/gm, "");
-  const found = new Set<string>();
-  for (const part of code.split(/[\n;&|(){}`]|\$\(/)) {
-    const word = part
-      .trim()
-      .split(/\s+/)
-      .find((each) => !BEFORE_COMMANDS.has(each) && !/^\w+=/.test(each));
-    if (word !== undefined && /^[/a-z][\w./+-]*$/i.test(word) && !NOT_COMMANDS.has(word) && !functions.has(word))
-      found.add(word);
-  }
-  return [...found].sort();
 }

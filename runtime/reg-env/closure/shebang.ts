@@ -1,6 +1,7 @@
 /** What a script brings: its interpreter, through env(1) or not, and that one's interpreter. */
 import type { Asker, Collector } from "./collector.ts";
-import { BY_EXTENSION, commandsOf, isShell, type Script } from "./script.ts";
+import { BY_EXTENSION, isShell, type Script } from "./script.ts";
+import { commandsOf } from "./shell.ts";
 
 /** The program that runs the script, once it is found. */
 export function takeScript(collector: Collector, path: string, script: Script, asker: Asker): { interpreter?: string } {

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { basename } from "node:path";
 import { readXattrs } from "../store/xattr.ts";
 import type { Collector } from "./collector.ts";
-import { commandsOf } from "./script.ts";
+import { commandsOf } from "./shell.ts";
 import { stringsOf } from "./strings.ts";
 
 const MOST_NAMES = 12;
