@@ -32,6 +32,9 @@ const ROOTS = {
 /** Documents that are read and so validated; each is a schema file and an exported function. */
 const VALIDATED = ["config", "process", "resources", "reg", "host", "container"] as const;
 
+/** What reg-env reads that others have written: the names in environment.schema.json, and of the exported functions. */
+const IMPORTED = { manifest: "Manifest", unit: "Unit", reasons: "Reasons" } as const;
+
 const HEADER = "// Generated from oci-schemas/ by oci-schemas/build.ts. Do not edit.\n";
 
 function isObject(value: Json | undefined): value is JsonObject {
@@ -108,8 +111,18 @@ function bare(definitions: JsonObject): JsonObject {
   }) as JsonObject;
 }
 
-/** Standalone validators as one ES module without imports. */
-function validators(definitions: JsonObject, full: boolean): string {
+/** For each of VALIDATED, the definition that it is. */
+function validated(): Record<string, string> {
+  return Object.fromEntries(
+    VALIDATED.map((name) => {
+      const { $ref } = readSchema(name);
+      return [name, refName(typeof $ref === "string" ? $ref : `${name}.schema.json`)];
+    }),
+  );
+}
+
+/** Standalone validators as one ES module without imports. `exported`: names of functions, and their definitions. */
+function validators(definitions: JsonObject, exported: Readonly<Record<string, string>>, full: boolean): string {
   const ajv = new Ajv({
     allErrors: full,
     verbose: full,
@@ -117,16 +130,13 @@ function validators(definitions: JsonObject, full: boolean): string {
     strict: true,
     strictNumbers: full,
     inlineRefs: false, // a call is the smaller code
+    discriminator: true,
     code: { source: true, esm: true, lines: true, optimize: 2 },
   });
   ajv.addSchema({ $id: "bundle", $defs: bare(definitions) });
-  const exported: Record<string, string> = {};
-  for (const name of VALIDATED) {
-    const { $ref } = readSchema(name);
-    exported[name] = `bundle#/$defs/${refName(typeof $ref === "string" ? $ref : `${name}.schema.json`)}`;
-  }
   const standalone = standaloneModule.default;
-  return standalone(ajv, exported);
+  const references = Object.entries(exported).map(([name, definition]) => [name, `bundle#/$defs/${definition}`]);
+  return standalone(ajv, Object.fromEntries(references));
 }
 
 /** So many violations are told; a document may have millions of them, each larger than what it is about. */
@@ -159,6 +169,8 @@ export interface Validator {
 }
 `;
 
+const IMPORTED_TYPES = 'import type { Validator } from "./full.generated.ts";\n';
+
 /** For names that are close to a known one: definition -> property -> its kind, `[]` for lists and `{}` for maps of it. */
 function names(definitions: JsonObject): string {
   const kind = (schema: Json | undefined): string => {
@@ -188,7 +200,7 @@ function write(name: string, text: string): void {
 }
 
 /** Minified, and typed for the rest: the code itself is not for reading, and tsc need not check it. */
-function module(code: string, type: string, imports: string): string {
+function module(code: string, names: readonly string[], type: string, imports: string): string {
   if (code.includes("require(")) throw new Error("a schema keyword needs ajv's run-time helpers; use another one");
   const { code: small } = transformSync(code, { minify: true, treeShaking: true, format: "esm", target: "es2023" });
   const bindings = /export\{([^}]*)\};?\s*$/.exec(small);
@@ -196,7 +208,7 @@ function module(code: string, type: string, imports: string): string {
   const exports = (bindings[1] ?? "")
     .split(",")
     .map((pair) => pair.split(" as "))
-    .filter(([, name]) => VALIDATED.some((validated) => validated === name))
+    .filter(([, name]) => names.some((exported) => exported === name))
     .map(([local, name]) => `export const ${name}: ${type} = ${local};`);
   return `${HEADER}// @ts-nocheck\n${imports}${small.slice(0, bindings.index)}\n${exports.join("\n")}\n`;
 }
@@ -204,7 +216,10 @@ function module(code: string, type: string, imports: string): string {
 const definitions = readDefinitions();
 mkdirSync(output, { recursive: true });
 write("types.generated.ts", await types(definitions));
-const fast = dropErrors(validators(definitions, false));
-write("fast.generated.ts", module(fast, "(document: unknown) => boolean", ""));
-write("full.generated.ts", module(boundErrors(validators(definitions, true)), "Validator", FULL_TYPES));
+const fast = dropErrors(validators(definitions, validated(), false));
+write("fast.generated.ts", module(fast, VALIDATED, "(document: unknown) => boolean", ""));
+const full = boundErrors(validators(definitions, validated(), true));
+write("full.generated.ts", module(full, VALIDATED, "Validator", FULL_TYPES));
+const imported = boundErrors(validators(readSchema("environment").$defs as JsonObject, IMPORTED, true));
+write("imported.generated.ts", module(imported, Object.keys(IMPORTED), "Validator", IMPORTED_TYPES));
 write("names.generated.ts", names(definitions));

@@ -1,7 +1,7 @@
 import type { CommandModule } from "yargs";
 import { formatEnvironmentName } from "../../reg/name.ts";
 import { anyStore, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print } from "../output.ts";
+import { formatBytes, plural, print, warn } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import type { Installed } from "../store/environment.ts";
 import { importEnvironment } from "../store/export.ts";
@@ -23,6 +23,7 @@ export const command: CommandModule<
       importEnvironment(store, argv.directory, {
         replace: argv.replace,
         onFile: () => report(plural(++files, "file")),
+        warn,
       }),
     );
     print(describeInstalled(installed));

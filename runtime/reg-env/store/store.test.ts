@@ -17,13 +17,16 @@ import {
 } from "../../../conformance/store/fixture.ts";
 import { needs, program, root } from "../../../conformance/testing.ts";
 import { RegError } from "../../errors/errors.ts";
+import { canonicalJson, digestOf } from "../../reg/digest.ts";
 import { objectPath, treePath, unitPath } from "../../reg/layout.ts";
+import type { Entry, Unit } from "../../reg/manifest.ts";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { openTree, readUnit } from "../../reg/tree.ts";
 import { listObjects, listTrees, listUnits } from "./contents.ts";
 import { readManifest, uninstallEnvironment } from "./environment.ts";
 import { exportEnvironment, importEnvironment } from "./export.ts";
 import { collectGarbage } from "./gc.ts";
+import { objectKey } from "./header.ts";
 import { enableVerity } from "./protection.ts";
 import { storeStats } from "./stats.ts";
 import type { Store } from "./store.ts";
@@ -335,14 +338,94 @@ test("an environment goes to another store as a directory, and nothing in it is 
   assert.equal(imported.manifest, manifest);
   assert.equal(listObjects(two.directory), listObjects(one.directory));
   assert.equal(await faultsOf(two), []);
-  const content = join(directory, "content", fs.readdirSync(join(directory, "content"))[0] ?? "");
-  fs.appendFileSync(content, "more");
-  try {
-    await importEnvironment(newStore(), directory);
-    assert.unreachable();
-  } catch (error) {
-    assert.match((error as Error).message, /is not what it was a moment ago, or not what its unit says/);
-  }
+  const refused = async (change: (directory: string) => void, message: RegExp) => {
+    const changed = fs.mkdtempSync(join(top, "changed-"));
+    fs.cpSync(directory, changed, { recursive: true });
+    change(changed);
+    const store = newStore();
+    try {
+      await importEnvironment(store, changed);
+    } catch (error) {
+      assert.instance(error, RegError);
+      assert.match((error as Error).message, message);
+      assert.equal([...fs.readdirSync(`${store.directory}/tmp`), ...listObjects(store.directory)], []);
+      return;
+    }
+    assert.unreachable(`installed, although ${message}`);
+  };
+  const contentOf = (from: string) => join(from, "content", fs.readdirSync(join(from, "content"))[0] ?? "");
+  const same = "is not what it was a moment ago, or not what its unit says";
+  await refused((from) => fs.appendFileSync(contentOf(from), "more"), /it has \d+ bytes, not the \d+ of/);
+  await refused((from) => {
+    const bytes = fs.readFileSync(contentOf(from));
+    fs.writeFileSync(contentOf(from), bytes.fill(0x2a, 0, 1));
+  }, new RegExp(same));
+  // A FIFO would be waited for with the store locked.
+  for (const place of [
+    contentOf,
+    (from: string) => join(from, "manifest.json"),
+    (from: string) => join(from, "reasons.json"),
+  ])
+    await refused((from) => {
+      const path = place(from);
+      fs.rmSync(path);
+      execFileSync("mkfifo", [path]);
+    }, /it is not a regular file/);
+  await refused((from) => {
+    const path = contentOf(from);
+    fs.renameSync(path, join(from, "elsewhere"));
+    fs.symlinkSync("../elsewhere", path);
+  }, /ENOENT|ELOOP/);
+
+  /** Changes the manifest, or with an entry's path the first unit that has it, whose digest is made right again. */
+  const edit = (change: (document: never) => void, path?: string) => (from: string) => {
+    const manifest = JSON.parse(fs.readFileSync(`${from}/manifest.json`, "utf8"));
+    if (path === undefined) change(manifest as never);
+    for (const unit of path === undefined ? [] : manifest.units) {
+      const file = `${from}/units/${unit.digest}.json`;
+      const document = JSON.parse(fs.readFileSync(file, "utf8"));
+      const entry = document.entries.find((each: Entry) => each.path === path);
+      if (entry === undefined) continue;
+      const { object } = entry;
+      change(entry as never);
+      if (entry.type === "file" && entry.object === object) entry.object = objectKey(entry);
+      const text = canonicalJson(document);
+      unit.digest = digestOf(text);
+      fs.writeFileSync(`${from}/units/${unit.digest}.json`, text);
+    }
+    fs.writeFileSync(`${from}/manifest.json`, JSON.stringify(manifest));
+  };
+  const some = (
+    JSON.parse(fs.readFileSync(`${directory}/units/${manifest.units[0]?.digest}.json`, "utf8")) as Unit
+  ).entries.find(({ type }) => type === "file")?.path;
+  const set = (values: object) => edit((document: object) => Object.assign(document, values), undefined);
+  const setEntry = (values: object) => edit((entry: object) => Object.assign(entry, values), some);
+  await refused(set({ command: "sh" }), /\/command: expected object, found "sh"/);
+  await refused(set({ units: [] }), /\/units: violates minItems/);
+  await refused(set({ units: [{ name: "a", version: "1", digest: "../x" }] }), /\/units\/0\/digest: does not match/);
+  await refused(set({ name: "../../etc" }), /is no good name/);
+  await refused(set({ surprise: 1 }), /has "surprise", which is not known/);
+  await refused(setEntry({ uid: -1 }), /\/uid: expected at least 0, found -1/);
+  await refused(setEntry({ gid: 2 ** 32 - 1 }), /\/gid: expected at most 4294967294/);
+  await refused(setEntry({ mode: 0o100644 }), /\/mode: expected at most 4095/);
+  await refused(setEntry({ type: "hardlink" }), /its type is none of file, symlink, directory/);
+  await refused(
+    setEntry({ xattrs: { "trusted.overlay.opaque": "79" } }),
+    /"trusted.overlay.opaque", which is not kept/,
+  );
+  await refused(setEntry({ sizeBytes: 1e15 }), /it has \d+ bytes, not the 1000000000000000 of/);
+  for (const path of ["/etc/passwd", "../x", "a/../../x", "a//b", "", "."])
+    await refused(setEntry({ path }), /\/path: does not match/);
+  await refused(setEntry({ object: "0".repeat(64) }), /has the wrong object/);
+
+  const warnings: string[] = [];
+  const privileged = fs.mkdtempSync(join(top, "privileged-"));
+  fs.cpSync(directory, privileged, { recursive: true });
+  setEntry({ mode: 0o4755 })(privileged);
+  const store = newStore();
+  await importEnvironment(store, privileged, { warn: (text) => warnings.push(text) });
+  assert.equal(warnings, [`/${some} runs with the rights of its owner or group (mode 4755)`]);
+  assert.equal(await faultsOf(store), []);
 });
 
 needs(
