@@ -60,6 +60,8 @@ export interface Caller {
   readonly cgroups?: readonly string[];
   /** Shell script that is run once after all cases, or when they are interrupted, put after the same prologue. Its status does not matter. */
   readonly stop?: string;
+  /** The peers do what they do in another list: --quick leaves crun out, so that the same is not seen twice. */
+  readonly repeated?: true;
   /** Runtimes that this caller can not use, with the reason. */
   readonly skip?: Partial<Record<Runtime["kind"], string>>;
   readonly cases: readonly Case[];

@@ -158,6 +158,7 @@ export const containerd: Caller = {
 export const containerdShim: Caller = {
   ...containerd,
   name: "containerd-shim",
+  repeated: true,
   needs: [...containerd.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) =>
     `${configureContainerd(place)}${FUNCTIONS}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,

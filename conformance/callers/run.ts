@@ -58,7 +58,8 @@ interface Options {
 async function runCases(caller: Caller, runtime: Runtime, options: Options): Promise<Run> {
   const cases = caller.cases.filter(({ name }) => options.pattern.test(name) || name.startsWith("left:"));
   const skipAll = (reason: string): Run => ({ runtime, outcomes: cases.map(() => reason) });
-  const why = caller.skip?.[runtime.kind];
+  const again = caller.repeated && options.quick && runtime.kind === "crun" ? "as in the list before" : undefined;
+  const why = caller.skip?.[runtime.kind] ?? again;
   if (why !== undefined) return skipAll(why);
   const place = await options.workshop.open(caller, runtime);
   const { session, prologue } = place;
