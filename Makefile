@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check reference
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check reference experiments-share
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -67,6 +67,10 @@ bench: build tools ## compare with crun, runc and the C floor; ROUNDS=30 CONTEND
 experiments: build tools ## measure environments against images of Debian; ONLY=volume,memory QUICK=1 UPDATE=1
 	sh conformance/experiments/setup.sh
 	sh conformance/experiments/run.sh
+
+experiments-share: build tools ## measure reg-env share with ten images of Debian in Podman, Docker and containerd: an hour, 10 GB; ENGINES=podman COUNTS=10 UPDATE=1
+	sh conformance/callers/setup.sh podman containerd docker
+	node dist/conformance/experiments/share.js $(if $(ENGINES),--engines $(ENGINES)) $(if $(COUNTS),--counts $(COUNTS)) $(if $(UPDATE),--write)
 
 conformance: build tools ## run podman, buildah, containerd, docker and the OCI suite on reg, crun and runc; CALLERS="podman docker" QUICK=1 SUITE=trixie select
 ifeq ($(SUITE),)

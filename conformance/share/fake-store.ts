@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import * as assert from "uvu/assert";
 import type { ShareOptions, ShareReport } from "../../runtime/reg-env/share/share.ts";
 import { shareStore } from "../../runtime/reg-env/share/share.ts";
 import { storesAt } from "../../runtime/reg-env/share/stores/find.ts";
@@ -174,4 +175,15 @@ export function dump(directory: string, { directoryTimes = true } = {}): string[
 /** The content of all layers, and whatever else stands beside them but the directory that share works in. */
 export function dumpStore(store: FakeStore, options: { directoryTimes?: boolean } = {}): string[] {
   return dump(join(store.root, "overlay"), options).filter((line) => !line.includes("/overlay/.reg-share"));
+}
+
+/** As assert.equal, but of thousands of lines it shows the few that differ. */
+export function assertSame(actual: readonly string[], expected: readonly string[]): void {
+  const [left, right] = [new Set(actual), new Set(expected)];
+  const differing = [
+    ...actual.filter((line) => !right.has(line)).map((line) => `+ ${line}`),
+    ...expected.filter((line) => !left.has(line)).map((line) => `- ${line}`),
+  ];
+  assert.equal(differing.slice(0, 20), []);
+  assert.is(actual.length, expected.length);
 }

@@ -3,10 +3,14 @@ import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { ShareReport } from "../../runtime/reg-env/share/share.ts";
+import { storesAt } from "../../runtime/reg-env/share/stores/find.ts";
+import { watchStores } from "../../runtime/reg-env/share/watch.ts";
 import { mounting, needs, program, root } from "../testing.ts";
-import { dumpStore, FakeStore, temporaryDirectory } from "./fake-store.ts";
+import { assertSame, dumpStore, FakeStore, temporaryDirectory } from "./fake-store.ts";
 
 const guards = suite("share: guards");
 const test = needs(guards, root);
@@ -26,7 +30,7 @@ test("equal files of two layers become one inode, and nothing else changes", asy
   const store = twins();
   const before = dumpStore(store);
   const report = await store.share();
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
   assert.ok(areOne(store, "usr/lib/libc.so"));
   assert.is(report.done.files, 1);
   assert.ok(report.done.diskBytes >= CONTENT.length);
@@ -52,7 +56,7 @@ test("undo makes copies that agree in everything", async () => {
   const report = await store.share({ undo: true });
   assert.is(report.done.files, 1);
   assert.not(areOne(store, "usr/lib/libc.so"));
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
 });
 
 test("a second run reads nothing again", async () => {
@@ -86,7 +90,7 @@ test("files that differ in anything stay two", async () => {
   store.file("one", "lib/here", CONTENT).file("two", "lib/there", CONTENT);
   const before = dumpStore(store.done());
   assert.is((await store.share()).done.files, 0);
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
 });
 
 test("files with the same attributes become one, with them", async () => {
@@ -113,6 +117,14 @@ test("the layer of a container stays as it is, and what is no image's", async ()
     ["writable", "nobody's"].map((layer) => store.inode(layer, "usr/lib/libc.so")),
     inodes,
   );
+});
+
+test("a layer that a container has is writable, even if an image's record has it too", async () => {
+  const store = twins().layer("writable", { parent: "one" }).container("writable").image({ layer: "writable" });
+  store.file("writable", "usr/lib/libc.so", CONTENT).done();
+  const inode = store.inode("writable", "usr/lib/libc.so");
+  assert.equal((await store.share()).layers, { free: 2, mounted: 0, excluded: 0 });
+  assert.is(store.inode("writable", "usr/lib/libc.so"), inode);
 });
 
 test("a layer that is not complete stays as it is, and one of composefs", async () => {
@@ -173,7 +185,7 @@ test("names are bytes, and may be anything", async () => {
   for (const layer of ["one", "two"]) for (const name of names) store.file(layer, name, CONTENT);
   const before = dumpStore(store.done());
   assert.is((await store.share()).done.files, names.length);
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
 });
 
 test("links of an image lead nowhere, its devices and fifos are not opened", async () => {
@@ -231,6 +243,66 @@ await shareStore(storesAt(${JSON.stringify(store.root)})[0], { exclusions: [], l
   holder.stdin.end();
   assert.equal(await exit, [0, null]);
   assert.ok(areOne(store, "usr/lib/libc.so"));
+});
+
+test("what comes in while it watches is shared, and containers wake it in vain", async () => {
+  const store = twins();
+  const [found] = storesAt(store.root);
+  if (found === undefined) throw new Error("no store");
+  const ending = new AbortController();
+  const reports: ShareReport[] = [];
+  const waiting: (() => void)[] = [];
+  const reported = (count: number) =>
+    new Promise<void>((resolve) => {
+      if (reports.length >= count) resolve();
+      else waiting.push(resolve);
+    });
+  const watching = watchStores([found], {
+    signal: ending.signal,
+    quietMs: 50,
+    onNewLayers: async () => {
+      reports.push(await store.share());
+      for (const resolve of waiting.splice(0)) resolve();
+    },
+  });
+  await reported(1);
+  fs.writeFileSync(join(store.root, "overlay-images/other"), "");
+  await sleep(300);
+  assert.is(reports.length, 1);
+  store.layer("three").file("three", "usr/lib/libc.so", CONTENT).done().image({ layer: "three" });
+  await reported(2);
+  assert.equal(
+    reports.map(({ done }) => done.files),
+    [1, 1],
+  );
+  assert.ok(areOne(store, "usr/lib/libc.so", ["one", "two", "three"]));
+  ending.abort();
+  await watching;
+});
+
+test("when an inode can have no more links, the next files become another one's", async () => {
+  // The limit of ext4 is 65,000: two layers with 22,000 names for a file fit, a third does not.
+  const layers = ["one", "two", "three", "four"];
+  const names = 22_000;
+  const store = new FakeStore();
+  for (const layer of layers) {
+    store.simple(layer).file(layer, "usr/lib/0", CONTENT);
+    const folder = join(store.diff(layer), "usr/lib");
+    for (let index = 1; index < names; index++) fs.linkSync(`${folder}/0`, `${folder}/${index}`);
+  }
+  const report = await store.done().share();
+  const links = layers.map((layer) => fs.statSync(join(store.diff(layer), "usr/lib/7")).nlink);
+  const hasLimit = links[0] !== layers.length * names;
+  assert.equal(
+    links,
+    layers.map(() => (hasLimit ? 2 : 4) * names),
+  );
+  assert.is(report.done.files, (hasLimit ? 2 : 3) * names);
+  assert.is((await store.share()).done.files, 0);
+  assert.equal(
+    fs.readdirSync(join(store.root, "overlay")).filter((name) => name.startsWith(".")),
+    [],
+  );
 });
 
 const mountTest = needs(guards, root, mounting, program("unshare"));

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { needs, root } from "../testing.ts";
-import { dumpStore, FakeStore } from "./fake-store.ts";
+import { assertSame, dumpStore, FakeStore } from "./fake-store.ts";
 
 const kills = suite("share: kills");
 const test = needs(kills, root);
@@ -40,7 +40,7 @@ test(`${KILLS} kills at any moment damage nothing`, async () => {
     await sleep(Math.random() * 400);
     worker.kill("SIGKILL");
     await exit;
-    assert.equal(dumpStore(store, { directoryTimes: false }), beforeWithoutTimes);
+    assertSame(dumpStore(store, { directoryTimes: false }), beforeWithoutTimes);
     if (fs.existsSync(join(store.root, "overlay/.reg-share"))) journals++;
     const shared = Array.from({ length: FILES }, (_, index) => `usr/lib/${index % 7}/${index}`).filter(
       (path) => store.inode("one", path) === store.inode("two", path),
@@ -51,7 +51,7 @@ test(`${KILLS} kills at any moment damage nothing`, async () => {
   assert.ok(journals > KILLS / 4, `${journals} of ${KILLS} kills came in the middle of work`);
   assert.ok(partial > 0, "no kill came between two files");
   await store.share();
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
   assert.not(fs.existsSync(join(store.root, "overlay/.reg-share")));
   for (let index = 0; index < FILES; index++) {
     const path = `usr/lib/${index % 7}/${index}`;
@@ -59,7 +59,7 @@ test(`${KILLS} kills at any moment damage nothing`, async () => {
     if (index % 5 === 0) assert.is(store.inode("two", path), store.inode("two", `${path}-link`), path);
   }
   await store.share({ undo: true });
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
   for (let index = 0; index < FILES; index += 5) {
     const path = `usr/lib/${index % 7}/${index}`;
     assert.is(store.inode("two", path), store.inode("two", `${path}-link`), path);
@@ -85,7 +85,7 @@ test("what a killed run has left is put in order by the next", async () => {
   fs.utimesSync(directory, 1_600_000_000, 1_600_000_000);
   const { recovered } = await store.share();
   assert.equal(recovered, { directories: 1, leftovers: 1 });
-  assert.equal(dumpStore(store), before);
+  assertSame(dumpStore(store), before);
 });
 
 test("a directory of that name that others may write to is refused", async () => {

@@ -13,7 +13,7 @@ import type { Workplace } from "../callers/workshop.ts";
 import { Workshop } from "../callers/workshop.ts";
 import { REG, TOP } from "../paths.ts";
 import { findProgram, needs } from "../testing.ts";
-import { dump } from "./fake-store.ts";
+import { assertSame, dump } from "./fake-store.ts";
 
 const tests = suite("share: podman");
 const missing = podman.needs.some(({ met }) => !met);
@@ -83,7 +83,7 @@ test("images share, and are the same for Podman afterwards", async () => {
   const report = await share();
   assert.ok(report.done.files > 120, `${report.done.files} files are linked`);
   assert.is(report.done.changed, 0);
-  assert.equal(layersAsText(), before);
+  assertSame(layersAsText(), before);
   for (const [index, image] of images.entries()) assert.is(await pushed(image), digests[index], image);
   for (const path of ["/bin/busybox", "/usr/share/data/7", "/usr/share/data/hard"])
     assert.is(await inodeIn("one", path), await inodeIn("two", path), path);
@@ -106,12 +106,12 @@ test("what runs is left alone, and may lend its files when it is asked for", asy
   const [before, inode] = [layersAsText(), await shell("podman exec sleeper stat -c %i /usr/share/data/7")];
   const report = await share();
   assert.ok(report.layers.mounted > 0);
-  assert.equal(layersAsText(), before);
+  assertSame(layersAsText(), before);
   assert.is.not(await inodeIn("six", "/usr/share/data/7"), inode);
   assert.ok((await share({ linkToMounted: true })).done.files > 60);
   assert.is(await inodeIn("six", "/usr/share/data/7"), inode);
   assert.is(await shell("podman exec sleeper stat -c %i /usr/share/data/7"), inode);
-  assert.equal(layersAsText(), before);
+  assertSame(layersAsText(), before);
   await shell("podman rm -ft0 sleeper >/dev/null; podman rmi six >/dev/null");
 });
 
@@ -128,7 +128,7 @@ test("undo gives each image files of its own", async () => {
   const before = layersAsText();
   const report = await share({ undo: true });
   assert.ok(report.done.files > 60);
-  assert.equal(layersAsText(), before);
+  assertSame(layersAsText(), before);
   assert.is.not(await inodeIn("one", "/usr/share/data/7"), await inodeIn("two", "/usr/share/data/7"));
   await share();
 });
@@ -172,7 +172,7 @@ test("podman system check finds nothing, where there is one", async () => {
   await shell("podman system check");
 });
 
-test("the command tells what it has done", () => {
+test("the command tells what it has done, and watches until it is told to end", async () => {
   const program = join(TOP, "dist/runtime/reg-env/main.js");
   const args = ["share", "--root", storage(), "--cache", join(place.folder, "cache")];
   const run = (...more: string[]) =>
@@ -182,6 +182,13 @@ test("the command tells what it has done", () => {
   const [report] = JSON.parse(run("--format", "json")) as { engine: string; done: { files: number } }[];
   assert.is(report?.engine, "containers-storage");
   assert.ok((report?.done.files ?? 0) > 60);
+  assert.throws(() => run("--watch", "--undo"), /--watch goes with neither/);
+  const watch = spawn(process.execPath, [program, ...args, "--watch"], { stdio: ["ignore", "pipe", "inherit"] });
+  const exit = once(watch, "exit");
+  const [said] = await once(watch.stdout, "data");
+  assert.match(String(said), /linked 0 files/);
+  watch.kill("SIGTERM");
+  assert.equal(await exit, [0, null]);
 });
 
 tests.run();

@@ -1,9 +1,16 @@
 /** The mount tables of all mount namespaces that some process is in. Source: proc_pid_mountinfo(5), mount_namespaces(7). */
 import * as fs from "node:fs";
 
+/** The mounts of a namespace. */
+export interface MountTable {
+  /** A mountinfo. */
+  readonly text: string;
+  /** Leads to the root directory of a process in the namespace. */
+  readonly root: string;
+}
+
 export interface MountTables {
-  /** A mountinfo for each namespace. */
-  readonly tables: readonly string[];
+  readonly tables: readonly MountTable[];
   /** Processes that this one may not look at: with more capabilities than it has, or of another user. */
   readonly hiddenPids: readonly number[];
 }
@@ -13,8 +20,8 @@ export interface MountTables {
  * hidden from this one (`hiddenPids`) or live in another pid namespace beside ours.
  */
 export function readMountTables(): MountTables {
-  const tables = new Map<string, string>();
-  let nameless: string[] = [];
+  const tables = new Map<string, MountTable>();
+  let nameless: MountTable[] = [];
   let hiddenPids: number[] = [];
   // Again until nothing is new: a process may have moved to a new namespace after the list was read.
   for (let before = -1; before !== tables.size; ) {
@@ -28,8 +35,9 @@ export function readMountTables(): MountTables {
       const mounts = read(() => fs.readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
       if (mounts === HIDDEN) hiddenPids.push(pid);
       if (mounts === GONE || mounts === HIDDEN) continue;
-      if (namespace === HIDDEN) nameless.push(mounts);
-      else tables.set(namespace, mounts);
+      const table = { text: mounts, root: `/proc/${pid}/root` };
+      if (namespace === HIDDEN) nameless.push(table);
+      else tables.set(namespace, table);
     }
   }
   return { tables: [...tables.values(), ...nameless], hiddenPids };

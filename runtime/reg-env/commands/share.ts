@@ -1,16 +1,19 @@
 import type { CommandModule } from "yargs";
-import { RegError } from "../../errors/errors.ts";
+import { RegError, UsageError } from "../../errors/errors.ts";
 import { formatOption } from "../options.ts";
 import { formatBytes, plural, print, printJson, warn } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import { parseExclusion } from "../share/exclusion.ts";
 import { type ShareReport, shareStore } from "../share/share.ts";
-import { storesAt, usualStores } from "../share/stores/find.ts";
+import { isHostRoot, storesAt, usualStores } from "../share/stores/find.ts";
+import type { ImageStore } from "../share/stores/store.ts";
+import { watchStores } from "../share/watch.ts";
 
 interface ShareArguments {
   readonly root: readonly string[];
   readonly "dry-run": boolean;
   readonly undo: boolean;
+  readonly watch: boolean;
   readonly "link-to-mounted": boolean;
   readonly exclude: readonly string[];
   readonly cache: string;
@@ -27,6 +30,11 @@ export const command: CommandModule<object, ShareArguments> = {
       .option("root", { ...LIST, describe: "an image store; without it those in the usual places" })
       .option("dry-run", { type: "boolean", default: false, describe: "only say what would be gained" })
       .option("undo", { type: "boolean", default: false, describe: "make copies of the links again" })
+      .option("watch", {
+        type: "boolean",
+        default: false,
+        describe: "go on, and share again when images have come in",
+      })
       .option("link-to-mounted", {
         type: "boolean",
         default: false,
@@ -46,39 +54,53 @@ export const command: CommandModule<object, ShareArguments> = {
       .example("$0 share --dry-run", "what there is to gain")
       .example("$0 share --root /srv/storage", "one store"),
   handler: async (argv) => {
+    if (argv.watch && (argv["dry-run"] || argv.undo))
+      throw new UsageError("--watch goes with neither --dry-run nor --undo");
     const exclusions = argv.exclude.map(parseExclusion);
     const stores = argv.root.length > 0 ? argv.root.flatMap(storesAt) : usualStores();
     if (stores.length === 0)
       throw new RegError("ENOENT", "no image store is in its usual place", { hint: "name one with --root" });
-    const reports: ShareReport[] = [];
-    for (const store of stores)
-      reports.push(
-        await withProgress(`share ${store.root}`, (report) =>
-          shareStore(store, {
-            exclusions,
-            linkToMounted: argv["link-to-mounted"],
-            dryRun: argv["dry-run"],
-            undo: argv.undo,
-            cache: argv.cache,
-            onProgress: report,
-            onWait: (who) => warn(`waiting for ${who}`),
-          }),
-        ),
+    const ending = new AbortController();
+    for (const signal of ["SIGINT", "SIGTERM"] as const)
+      process.once(signal, () => {
+        ending.abort();
+        process.exitCode = argv.watch ? 0 : 128 + (signal === "SIGINT" ? 2 : 15);
+      });
+    const share = (store: ImageStore) =>
+      withProgress(`share ${store.root}`, (report) =>
+        shareStore(store, {
+          exclusions,
+          linkToMounted: argv["link-to-mounted"],
+          dryRun: argv["dry-run"],
+          undo: argv.undo,
+          cache: argv.cache,
+          signal: ending.signal,
+          onProgress: report,
+          onWait: (who) => warn(`waiting for ${who}`),
+        }),
       );
-    if (argv.format === "json") {
-      printJson(reports);
+    if (argv.watch) {
+      const onNewLayers = async (store: ImageStore) => tell([await share(store)], argv);
+      await watchStores(stores, { signal: ending.signal, onNewLayers });
       return;
     }
-    for (const report of reports) tell(report, argv);
+    const reports: ShareReport[] = [];
+    for (const store of stores) if (!ending.signal.aborted) reports.push(await share(store));
+    tell(reports, argv);
   },
 };
 
+function tell(reports: readonly ShareReport[], argv: ShareArguments): void {
+  if (argv.format === "json") printJson(reports);
+  else for (const report of reports) tellOne(report, argv);
+}
+
 function defaultCache(): string {
-  if (process.getuid?.() === 0) return "/var/lib/reg/share";
+  if (isHostRoot()) return "/var/lib/reg/share";
   return `${process.env.XDG_CACHE_HOME ?? `${process.env.HOME ?? ""}/.cache`}/reg/share`;
 }
 
-function tell(report: ShareReport, { "dry-run": dryRun, undo }: ShareArguments): void {
+function tellOne(report: ShareReport, { "dry-run": dryRun, undo }: ShareArguments): void {
   const { layers, found, done, recovered } = report;
   if (report.unclear !== undefined)
     warn(`the overlay on ${report.unclear} does not say what it is made of: nothing in ${report.root} is changed`);

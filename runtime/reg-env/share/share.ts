@@ -11,7 +11,7 @@ import type { Exclusion, ImageStore, Layer } from "./stores/store.ts";
 import { copyAll, findCopies } from "./undo.ts";
 import { type Recovered, Workplace } from "./workplace.ts";
 
-/** Some tens of milliseconds. */
+/** Some tenths of a second: to free the file that was replaced is most of it. */
 const BATCH = 200;
 
 export interface ShareOptions {
@@ -24,6 +24,8 @@ export interface ShareOptions {
   readonly cache: string;
   /** How many files are replaced while the engine's lock is held. */
   readonly batch?: number;
+  /** When it is aborted, share stops after the batch that it is at. */
+  readonly signal?: AbortSignal;
   readonly onProgress: (text: string) => Promise<void> | void;
   /** Somebody else has the lock of the store: another share, or the engine. */
   readonly onWait: (who: string) => void;
@@ -158,9 +160,9 @@ async function carryOut(
   work: Work,
   { store, layers }: Found,
   done: Done,
-  { exclusions, batch = BATCH, onProgress, onWait }: ShareOptions,
+  { exclusions, batch = BATCH, signal, onProgress, onWait }: ShareOptions,
 ): Promise<void> {
-  for (let at = 0; at < work.count; at += batch) {
+  for (let at = 0; at < work.count && !signal?.aborted; at += batch) {
     withEngineLock(
       store.lockFile,
       () => onWait(store.engine),

@@ -19,7 +19,7 @@ export interface LiveTrees {
  */
 export function findLiveTrees(): LiveTrees {
   const { tables, hiddenPids } = readMountTables();
-  return { digests: new Set(tables.flatMap(treesIn)), hiddenPids };
+  return { digests: new Set(tables.flatMap(({ text }) => treesIn(text))), hiddenPids };
 }
 
 /** The trees that a mountinfo names. */

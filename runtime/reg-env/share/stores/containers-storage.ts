@@ -10,6 +10,7 @@
  * Source: the documentation of containers/storage, docs/containers-storage-*.md, and stores as they are found.
  */
 import * as fs from "node:fs";
+import type { MountTable } from "../../mount-tables.ts";
 import { isObject, type Json, readJson, readObjects, stringOf, stringsOf } from "./json.ts";
 import { mountedLayers, namelessOverlay } from "./overlay-links.ts";
 import type { Exclusion, ImageStore, Layer, StoreState } from "./store.ts";
@@ -29,7 +30,7 @@ export function containersStorage(root: string): ImageStore | undefined {
   };
 }
 
-function read(root: string, exclusions: readonly Exclusion[], mountTables: readonly string[]): StoreState {
+function read(root: string, exclusions: readonly Exclusion[], mountTables: readonly MountTable[]): StoreState {
   const base = `${root}/overlay`;
   const layers = new Map<string, Json>();
   for (const name of ["layers.json", "volatile-layers.json"])

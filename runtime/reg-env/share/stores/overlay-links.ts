@@ -5,12 +5,13 @@
  * its root. So the layers below are found even where a mount names them in a way that tells nothing.
  */
 import * as fs from "node:fs";
+import type { MountTable } from "../../mount-tables.ts";
 
 const ID = /^[0-9a-z]{64}(-init)?$/;
 const LINK = /^[0-9A-Z]{26}$/;
 
 /** Names of layers' directories below `base` that are part of something mounted. */
-export function mountedLayers(base: string, mountTables: readonly string[]): Set<string> {
+export function mountedLayers(base: string, mountTables: readonly MountTable[]): Set<string> {
   const words = wordsOf(mountTables);
   const idOf = new Map<string, string>();
   const ids = fs.readdirSync(base).filter((name) => ID.test(name));
@@ -33,9 +34,9 @@ export function mountedLayers(base: string, mountTables: readonly string[]): Set
 }
 
 /** What stands between the separators of paths and options. */
-function wordsOf(mountTables: readonly string[]): Set<string> {
+function wordsOf(mountTables: readonly MountTable[]): Set<string> {
   const words = new Set<string>();
-  for (const table of mountTables) for (const [word] of table.matchAll(/[0-9A-Za-z-]{26,}/g)) words.add(word);
+  for (const { text } of mountTables) for (const [word] of text.matchAll(/[0-9A-Za-z-]{26,}/g)) words.add(word);
   return words;
 }
 
@@ -56,9 +57,9 @@ export function readShort(path: string): string | undefined {
  * A mount that names layers by descriptors alone: nobody else can say what they are. Returns its mount point. What has an upper directory
  * too is known by that.
  */
-export function namelessOverlay(mountTables: readonly string[]): string | undefined {
-  for (const table of mountTables)
-    for (const line of table.split("\n")) {
+export function namelessOverlay(mountTables: readonly MountTable[]): string | undefined {
+  for (const { text } of mountTables)
+    for (const line of text.split("\n")) {
       if (!line.includes(" - overlay ") || line.includes("upperdir=")) continue;
       if (/lowerdir\+?=(\/proc\/self\/fd\/|\/dev\/fd\/)/.test(line)) return line.split(" ")[4] ?? "";
     }

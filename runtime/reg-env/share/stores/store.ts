@@ -1,4 +1,5 @@
 /** What all image stores have in common: directories of layers, some of them read-only, and a way to know which are mounted. */
+import type { MountTable } from "../../mount-tables.ts";
 
 /** A layer of an image: a directory whose files no engine changes any more. */
 export interface Layer {
@@ -39,5 +40,5 @@ export interface ImageStore {
   /** Directories in which something changes when an image comes in. */
   readonly watched: readonly string[];
   /** Reads the engine's records and the mount tables given. Throws RegError for records that it can not read. */
-  read(exclusions: readonly Exclusion[], mountTables: readonly string[]): StoreState;
+  read(exclusions: readonly Exclusion[], mountTables: readonly MountTable[]): StoreState;
 }
