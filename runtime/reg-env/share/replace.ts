@@ -92,7 +92,7 @@ function exists(workplace: Workplace, path: Bytes): boolean {
 }
 
 function replaceOne({ merge, candidate }: Replacement, keepers: Keepers, around: Surroundings): void {
-  const { done } = around;
+  const { layers, workplace, done } = around;
   const keeper = keepers.of(merge);
   const files = candidate.inode.names.map((name) => fileOf(name, around));
   if (!files.every((file) => isSame(candidate.inode, statusOf(file)))) {
@@ -103,15 +103,16 @@ function replaceOne({ merge, candidate }: Replacement, keepers: Keepers, around:
   const links: string[] = [];
   try {
     for (const _ of files) links.push(linkTo(keeper, links.length, around));
-    for (const [index, file] of files.entries()) fs.renameSync(links[index] ?? "", file);
+    for (const [index, name] of candidate.inode.names.entries())
+      workplace.exchange(links[index] ?? "", pathOf(name, layers), candidate.inode.number);
     links.length = 0;
   } catch (error) {
     const { code = "" } = error as NodeJS.ErrnoException;
     if (code === "EMLINK")
       keepers.set(merge, candidate.inode); // the next ones become links to this one
-    else if (code === "ENOENT" || error instanceof SyscallError) done.changed++;
-    else if (code === "EPERM" || code === "EXDEV" || code === "EACCES")
-      done.refused++; // immutable, of another quota project, not ours
+    else if (code === "ENOENT") done.changed++;
+    else if (["EPERM", "EXDEV", "EACCES", "EINVAL"].includes(code))
+      done.refused++; // immutable, of another quota project, not ours, a file system that can not exchange
     else throw explained(error, code);
     return;
   } finally {

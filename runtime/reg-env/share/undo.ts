@@ -71,7 +71,7 @@ export function copyAll(copies: readonly Copy[], { layers, workplace, mayChange,
     several,
     () => {
       for (const { copy, links, paths } of ready) {
-        if (!renameAll(links, paths, workplace)) {
+        if (!putAll(links, paths, copy.inode.number, workplace)) {
           done.changed++;
           continue;
         }
@@ -84,9 +84,9 @@ export function copyAll(copies: readonly Copy[], { layers, workplace, mayChange,
 }
 
 /** False when the layer is gone. */
-function renameAll(links: readonly string[], paths: readonly Bytes[], { directories }: Workplace): boolean {
+function putAll(links: readonly string[], paths: readonly Bytes[], inode: number, workplace: Workplace): boolean {
   try {
-    for (const [index, path] of paths.entries()) fs.renameSync(links[index] ?? "", directories.file(...split(path)));
+    for (const [index, path] of paths.entries()) workplace.exchange(links[index] ?? "", path, inode);
     return true;
   } catch (error) {
     if ((error as { code?: string }).code !== "ENOENT") throw error;

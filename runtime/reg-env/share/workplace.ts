@@ -8,15 +8,16 @@
  */
 import * as fs from "node:fs";
 import { host } from "#host";
-import { EAGAIN, EINTR } from "../../errors/errno.ts";
+import { EAGAIN, EINTR, ENOENT } from "../../errors/errno.ts";
 import { RegError, SyscallError } from "../../errors/errors.ts";
 import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { close, fileTimes, open } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
+import { cString } from "../../libc/memory.ts";
 import { fromHex } from "../../reg/copy.ts";
 import { toHex } from "../../reg/digest.ts";
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, toText } from "./bytes.ts";
 import { Directories, split } from "./directories.ts";
 
 const FOLDER = ".reg-share";
@@ -82,7 +83,33 @@ export class Workplace {
   }
 
   /**
-   * Runs `action`, which renames things to the `paths`, and gives their directories their times back. `several` names files that have
+   * Puts what is at `temporary` in the place of the file `inode` at `path`, and removes that. The two change places in one step: a name that is gone is
+   * not made again, in a directory that an engine may be removing at this moment, and what was there is looked at once more when nobody
+   * can change it. Throws ENOENT when it is not that file. Source: renameat2(2), RENAME_EXCHANGE.
+   */
+  exchange(temporary: string, path: Bytes, inode: number): void {
+    const [directory, name] = split(path);
+    const target = this.directories.open(directory);
+    const own = temporary.slice(temporary.lastIndexOf("/") + 1);
+    const swap = () => {
+      const names = [cString(own), cString(toText(name))] as const;
+      const { SYS_renameat2, RENAME_EXCHANGE } = C;
+      checked(
+        libc.syscall(SYS_renameat2, this.#folderFd, names[0], target, names[1], RENAME_EXCHANGE),
+        "renameat2(2)",
+        toText(path),
+      );
+    };
+    swap();
+    if (fs.lstatSync(temporary).ino !== inode) {
+      swap();
+      throw new SyscallError("renameat2(2)", toText(path), ENOENT);
+    }
+    fs.unlinkSync(temporary);
+  }
+
+  /**
+   * Runs `action`, which exchanges things with those at the `paths`, and gives their directories their times back. `several` names files that have
    * more than one name in a layer, of which a batch must not change only some.
    */
   batch(
@@ -136,7 +163,7 @@ export class Workplace {
       if (numbers[index] !== from) continue;
       const temporary = this.temporary();
       fs.linkSync(this.directories.file(...split(done)), temporary);
-      fs.renameSync(temporary, this.directories.file(...split(path)));
+      this.exchange(temporary, path, from);
     }
   }
 
