@@ -206,7 +206,7 @@ for (const program of ["reg", "reg-env"] as const) {
   });
   const header =
     "Upstream-Name: reg\n" +
-    `Comment: The paragraphs below the first are about what is compiled or bundled into the program.\n`;
+    "Comment: The paragraphs below the first are about what is compiled or bundled into the program.\n";
   const own = `Files: *\nCopyright: 2026 the reg authors\nLicense: MIT\n${folded(read(join(TOP, "LICENSE")).trim())}\n`;
   writeFileSync(join(directory, `copyright.${program}`), [header, own, ...paragraphs].join("\n"));
 }

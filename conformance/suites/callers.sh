@@ -25,11 +25,17 @@ cp -a "$top/dist" "$top/package.json" "$root/reg/"
 for name in reg containerd-shim-reg-v2 tools runtime-tools callers/cri; do
     [ ! -e "$top/build/$name" ] || { mkdir -p "$root/reg/build/$(dirname "$name")" && cp -a "$top/build/$name" "$root/reg/build/$name"; }
 done
+# Docker's builder leaves its cgroups, empty, wherever the container's are.
+left() { find /sys/fs/cgroup -mindepth 1 -maxdepth 2 -name docker -type d; }
+before=$(left)
 status=0
 BIND="$top/node_modules:/reg/node_modules" NETWORK=none sh "$top/conformance/suites/root.sh" enter "$root" env -i HOME=/root LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     node /reg/dist/conformance/callers/run.js "$@" || status=$?
 [ ! -e "$root/reg/conformance/callers/RESULTS.md" ] ||
     mv "$root/reg/conformance/callers/RESULTS.md" "$top/conformance/callers/RESULTS-$suite.md"
+[ -n "$before" ] || left | while read -r directory; do
+    find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null || true # what is in use stays
+done
 rm -rf "$root/reg"
 exit $status
