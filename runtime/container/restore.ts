@@ -269,7 +269,7 @@ class Restoration {
 /** Kills and reaps a child, unless that has been done. */
 function endChild(pid: number): void {
   if (!isChild(pid)) return;
-  libc.kill(pid, SIGKILL);
+  libc.kill(pid, SIGKILL); // cannot fail: not reaped yet, it is still ours
   waitFor(pid);
 }
 

@@ -1,6 +1,6 @@
 /** Files by descriptor: open, read, write, make, remove. Every path may be relative to a directory descriptor. */
 import { host } from "#host";
-import { EAGAIN, EEXIST, EINTR, ENOENT } from "../errors/errno.ts";
+import { EAGAIN, EEXIST, EINTR, ENOENT, ESRCH } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
@@ -102,12 +102,12 @@ export function readText(path: string, directory = C.AT_FDCWD, limitBytes?: numb
   return withFd(open(path, C.O_RDONLY, 0, directory), (fd) => host.decode(readAll(fd, path, limitBytes)));
 }
 
-/** As readText; undefined when the file does not exist. */
+/** As readText; undefined when the file does not exist, or is one of /proc whose process goes between open(2) and read(2). */
 export function readTextIfExists(path: string, directory = C.AT_FDCWD): string | undefined {
   try {
     return readText(path, directory);
   } catch (error) {
-    if (isErrno(error, ENOENT)) return undefined;
+    if (isErrno(error, ENOENT, ESRCH)) return undefined;
     throw error;
   }
 }
