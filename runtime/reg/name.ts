@@ -33,6 +33,13 @@ export function parseEnvironmentName(text: string): EnvironmentName {
   return { name, version };
 }
 
+/** Whether parseEnvironmentName takes it. */
+export function isEnvironmentName(text: string): boolean {
+  const [name = "", version = "", ...rest] = text.split("@");
+  const fits = rest.length === 0 && NAME.test(name) && VERSION.test(version) && text.length <= MOST_CHARACTERS;
+  return fits && !text.includes("..");
+}
+
 export function formatEnvironmentName({ name, version }: EnvironmentName): string {
   return `${name}@${version}`;
 }

@@ -15,7 +15,7 @@ import { digestOf } from "./digest.ts";
 import { describeStore, environmentPath, isDigest, objectName, treePath, unitPath } from "./layout.ts";
 import type { Entry, FileEntry, Unit } from "./manifest.ts";
 import { combineUnits, mergeUnits } from "./merge.ts";
-import { type EnvironmentName, formatEnvironmentName } from "./name.ts";
+import { type EnvironmentName, formatEnvironmentName, isEnvironmentName } from "./name.ts";
 import { removeAll } from "./remove.ts";
 
 export interface Tree {
@@ -74,11 +74,11 @@ export function readUnit(storeDir: string, digest: string): Unit {
   }
 }
 
-/** The names in environments/, sorted; none when there is no store. */
+/** The environments in environments/, sorted, and nothing else that may lie there; none when there is no store. */
 export function listEnvironments(storeDir: string): string[] {
   try {
     const entries = withFd(open(`${storeDir}/environments`, C.O_RDONLY | C.O_DIRECTORY), readDirectory);
-    return entries.map(({ name }) => name).sort();
+    return entries.flatMap(({ name }) => (isEnvironmentName(name) ? [name] : [])).sort();
   } catch (error) {
     if (isErrno(error, ENOENT, ENOTDIR)) return [];
     throw error;
@@ -125,11 +125,9 @@ export function unknownEnvironment(storeDir: string, environment: EnvironmentNam
 /** Builds the tree aside. Whoever comes second finds the name taken and throws its own away: both are the same. */
 function buildTree(storeDir: string, digest: string, units: readonly string[]): Tree {
   const path = treePath(storeDir, digest);
-  const entries = mergeUnits(units.map((unit) => readUnit(storeDir, unit)));
   return withFd(open(storeDir, C.O_RDONLY | C.O_DIRECTORY), (store) => {
-    const temporary = makeTemporary(store);
+    const temporary = makeAside(storeDir, store, units);
     try {
-      withFd(open(temporary, C.O_RDONLY | C.O_DIRECTORY, 0, store), (root) => fill(storeDir, store, root, entries));
       // Before the tree: what is there can always be checked.
       writeUnits(store, `${temporary}.units`, `trees/${digest}.units`, units);
       if (libc.renameat(store, temporary, store, `trees/${digest}`) === 0) return { path, digest };
@@ -142,6 +140,26 @@ function buildTree(storeDir: string, digest: string, units: readonly string[]): 
       throw error;
     }
   });
+}
+
+/** A tree of these units in tmp/, which nothing refers to yet. Returns its path. */
+export function makeTree(storeDir: string, units: readonly string[]): string {
+  return withFd(
+    open(storeDir, C.O_RDONLY | C.O_DIRECTORY),
+    (store) => `${storeDir}/${makeAside(storeDir, store, units)}`,
+  );
+}
+
+function makeAside(storeDir: string, store: number, units: readonly string[]): string {
+  const entries = mergeUnits(units.map((unit) => readUnit(storeDir, unit)));
+  const temporary = makeTemporary(store);
+  try {
+    withFd(open(temporary, C.O_RDONLY | C.O_DIRECTORY, 0, store), (root) => fill(storeDir, store, root, entries));
+    return temporary;
+  } catch (error) {
+    removeAll(temporary, store, C.S_IFDIR);
+    throw error;
+  }
 }
 
 /** A directory of our own in tmp/. Processes of different pid namespaces may have the same pid. */

@@ -31,10 +31,11 @@ export const command: CommandModule<
 };
 
 /** "web@1: 42 units, 3 new objects (1.2 MB), tree 0123456789ab". */
-export function describeInstalled({ manifest, newObjects, newBytes, changed }: Installed): string {
+export function describeInstalled({ manifest, newObjects, newBytes, repaired, changed }: Installed): string {
   const name = formatEnvironmentName(manifest);
   const digest = manifest.tree.slice(0, 12);
-  if (!changed) return `${name} was there already, the same, tree ${digest}`;
+  const mended = repaired === 0 ? "" : `, ${plural(repaired, "damaged object")} repaired`;
+  if (!changed) return `${name} was there already, the same, tree ${digest}${mended}`;
   const units = plural(manifest.units.length, "unit");
-  return `${name}: ${units}, ${plural(newObjects, "new object")} (${formatBytes(newBytes)}), tree ${digest}`;
+  return `${name}: ${units}, ${plural(newObjects, "new object")} (${formatBytes(newBytes)}), tree ${digest}${mended}`;
 }

@@ -6,12 +6,12 @@ import { RegError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { isErrno, openat2, readLink, withFd } from "../../libc/file.ts";
 import type { Entry, FileEntry } from "../../reg/manifest.ts";
+import { hashFile } from "./hash.ts";
 import { keepsTime, objectKey } from "./header.ts";
 import type { Staging } from "./staging.ts";
 import { readXattrs } from "./xattr.ts";
 
 const ELOOP = 40;
-const BLOCK_BYTES = 1024 * 1024;
 /** A path is where the file really is: what lies behind a symlink might be outside the root. */
 const INSIDE = C.RESOLVE_BENEATH | C.RESOLVE_NO_SYMLINKS | C.RESOLVE_NO_MAGICLINKS;
 
@@ -67,19 +67,6 @@ export function stageContent(staging: Staging, path: string, content: Uint8Array
     fs.rmSync(temporary);
   }
   return entry;
-}
-
-/** SHA-256 of an open file's content. */
-export function hashFile(fd: number): { readonly content: string; readonly sizeBytes: number } {
-  const hash = createHash("sha256");
-  const block = Buffer.allocUnsafe(BLOCK_BYTES);
-  let sizeBytes = 0;
-  for (;;) {
-    const count = fs.readSync(fd, block, 0, block.length, sizeBytes);
-    if (count === 0) return { content: hash.digest("hex"), sizeBytes };
-    hash.update(block.subarray(0, count));
-    sizeBytes += count;
-  }
 }
 
 function openInside(root: number, path: string, flags: number): number {

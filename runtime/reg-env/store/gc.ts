@@ -10,6 +10,7 @@ import { lockExclusive } from "../../reg/lock.ts";
 import { readUnit, treeDigest } from "../../reg/tree.ts";
 import { listEnvironments, listObjects, listTrees, listUnits, unitsOfEnvironment, unitsOfTree } from "./contents.ts";
 import { findLiveTrees } from "./live.ts";
+import { listReplaced } from "./rebuild.ts";
 import type { Store } from "./store.ts";
 
 export interface GcOptions {
@@ -39,6 +40,7 @@ export function collectGarbage(store: Store, { dryRun = false, onWait }: GcOptio
     const unfinished = fs.readdirSync(`${directory}/tmp`);
     const needs = findNeeds(directory);
     const trees = listTrees(directory).filter((digest) => !needs.trees.has(digest));
+    const replaced = listReplaced(directory).filter(({ digest }) => !needs.live.has(digest));
     const lists = fs.readdirSync(`${directory}/trees`).filter((name) => name.endsWith(".units"));
     const units = listUnits(directory).filter((digest) => !needs.units.has(digest));
     const objects = listObjects(directory).filter((key) => !needs.objects.has(key));
@@ -48,13 +50,14 @@ export function collectGarbage(store: Store, { dryRun = false, onWait }: GcOptio
       const aside = fs.mkdtempSync(`${directory}/tmp/gc-`);
       trash.push(aside, ...unfinished.map((name) => `${directory}/tmp/${name}`));
       for (const digest of trees) fs.renameSync(treePath(directory, digest), `${aside}/${digest}`);
+      for (const { name } of replaced) fs.renameSync(`${directory}/trees/${name}`, `${aside}/${name}`);
       for (const name of lists)
         if (!needs.trees.has(name.replace(/\.units$/, ""))) fs.rmSync(`${directory}/trees/${name}`);
       for (const digest of units) fs.rmSync(unitPath(directory, digest));
       for (const key of objects) fs.rmSync(objectPath(directory, key));
     }
     const { keptForContainers, hiddenPids } = needs;
-    const counts = { objects: objects.length, units: units.length, trees: trees.length };
+    const counts = { objects: objects.length, units: units.length, trees: trees.length + replaced.length };
     return { ...counts, bytes, unfinished: unfinished.length, keptForContainers, hiddenPids };
   } finally {
     close(lock);
@@ -67,6 +70,8 @@ interface Needs {
   readonly units: ReadonlySet<string>;
   readonly objects: ReadonlySet<string>;
   readonly keptForContainers: number;
+  /** Trees that some container uses. */
+  readonly live: ReadonlySet<string>;
   readonly hiddenPids: readonly number[];
 }
 
@@ -84,6 +89,7 @@ function findNeeds(directory: string): Needs {
     units,
     objects,
     keptForContainers: ofContainers.length,
+    live,
     hiddenPids,
   };
 }

@@ -15,15 +15,20 @@ import { canonicalJson, digestOf } from "../../reg/digest.ts";
 import { objectPath, unitPath } from "../../reg/layout.ts";
 import type { FileEntry, Unit } from "../../reg/manifest.ts";
 import { explainLink } from "../../reg/tree.ts";
+import { block } from "./hash.ts";
 import { FIXED_MTIME } from "./header.ts";
+import { faultOfObject } from "./object.ts";
 import { enableVerity, storedMode } from "./protection.ts";
+import { rebuildTreesWith } from "./rebuild.ts";
 import { linkIfMissing, type Store } from "./store.ts";
 
-const BLOCK_BYTES = 1024 * 1024;
+const zeros = Buffer.alloc(block.length);
 
 export interface StagingSummary {
   readonly newObjects: number;
   readonly newBytes: number;
+  /** Objects that were there and damaged, and are whole again, in all trees that have them. */
+  readonly repaired: number;
 }
 
 export class Staging {
@@ -31,6 +36,9 @@ export class Staging {
   readonly directory: string;
   readonly #store: Store;
   readonly #objects = new Map<string, FileEntry>();
+  /** Objects of the store that were looked at, and are what their names say. */
+  readonly #whole = new Set<string>();
+  readonly #damaged = new Set<string>();
   readonly #units = new Set<string>();
 
   constructor(store: Store) {
@@ -38,30 +46,51 @@ export class Staging {
     this.directory = makeTemporary(store);
   }
 
-  /** Takes a file's content from `fd`, unless the store has the object. Throws RegError when it is not the content that the entry says. */
+  /**
+   * Takes a file's content from `fd`, unless the store has the object. One that is damaged is replaced. Throws RegError when it is not
+   * the content that the entry says.
+   */
   addObject(entry: FileEntry, fd: number): void {
-    if (this.#objects.has(entry.object)) return;
+    if (this.#objects.has(entry.object) || this.#whole.has(entry.object)) return;
     const existing = fs.lstatSync(objectPath(this.#store.directory, entry.object), { throwIfNoEntry: false });
     if (existing !== undefined) {
-      if (existing.size === entry.sizeBytes) return;
-      throw new RegError("EIO", `object ${entry.object} for /${entry.path} is damaged`, {
-        hint: "reg-env verify says which environments have it: uninstall them, run reg-env gc, and make them again",
-      });
+      if (this.#isWhole(entry, existing)) {
+        this.#whole.add(entry.object);
+        return;
+      }
     }
     const path = this.#pathOf(entry.object);
     const to = fs.openSync(path, "wx", 0o600);
     try {
-      copy(fd, to, entry);
-      fs.fchownSync(to, entry.uid, entry.gid);
-      for (const [name, value] of Object.entries(entry.xattrs ?? {})) setXattr(to, name, value, entry.path);
-      fs.fchmodSync(to, storedMode(this.#store.protection, entry.mode, entry.uid)); // last: chown clears the setuid bit
-      const mtime = entry.mtime ?? FIXED_MTIME;
-      fs.futimesSync(to, mtime, mtime);
+      this.#write(fd, to, entry);
+    } catch (error) {
+      fs.rmSync(path);
+      throw error;
     } finally {
       fs.closeSync(to);
     }
     if (this.#store.protection === "fs-verity") enableVerity(path);
     this.#objects.set(entry.object, entry);
+    if (existing !== undefined) this.#damaged.add(entry.object);
+  }
+
+  #write(from: number, to: number, entry: FileEntry): void {
+    copy(from, to, entry);
+    fs.fchownSync(to, entry.uid, entry.gid);
+    for (const [name, value] of Object.entries(entry.xattrs ?? {})) setXattr(to, name, value, entry.path);
+    fs.fchmodSync(to, storedMode(this.#store.protection, entry.mode, entry.uid)); // last: chown clears the setuid bit
+    const mtime = entry.mtime ?? FIXED_MTIME;
+    fs.futimesSync(to, mtime, mtime);
+  }
+
+  /**
+   * Nobody has vouched for an object since it was written, and a new environment must not inherit damage: so it is read again. With
+   * fs-verity the kernel does that whenever it is used.
+   */
+  #isWhole({ object, sizeBytes }: FileEntry, existing: fs.Stats): boolean {
+    if (!existing.isFile() || existing.size !== sizeBytes) return false;
+    if (this.#store.protection === "fs-verity") return true;
+    return faultOfObject(object, objectPath(this.#store.directory, object), this.#store.protection) === undefined;
   }
 
   /** Returns the unit's digest. */
@@ -82,13 +111,19 @@ export class Staging {
     let newBytes = 0;
     for (const [key, entry] of this.#objects) {
       const path = objectPath(store, key);
+      if (this.#damaged.has(key)) {
+        fs.renameSync(this.#pathOf(key), path);
+        continue;
+      }
       fs.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
       if (!this.#link(this.#pathOf(key), path)) continue; // somebody else was first
       newObjects++;
       newBytes += entry.sizeBytes;
     }
     for (const digest of this.#units) this.#link(`${this.directory}/${digest}.json`, unitPath(store, digest));
-    return { newObjects, newBytes };
+    const repaired = this.#damaged.size;
+    if (repaired > 0) rebuildTreesWith(store, this.#damaged);
+    return { newObjects, newBytes, repaired };
   }
 
   /** Removes what is left in tmp/. */
@@ -119,20 +154,25 @@ function makeTemporary(store: Store): string {
 /** Copies the content, and holds it against the entry: a file that changes while it is read must not get the wrong name. */
 function copy(from: number, to: number, entry: FileEntry): void {
   const hash = createHash("sha256");
-  const block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, Math.max(entry.sizeBytes, 1)));
   let position = 0;
   for (;;) {
     const count = fs.readSync(from, block, 0, block.length, position);
     if (count === 0) break;
     const bytes = block.subarray(0, count);
     hash.update(bytes);
-    fs.writeFileSync(to, bytes); // goes on where the last one ended, and writes all of it
+    // A hole stays one.
+    if (!bytes.equals(zeros.subarray(0, count))) writeAll(to, bytes, position);
     position += count;
   }
+  fs.ftruncateSync(to, position);
   if (hash.digest("hex") === entry.content) return;
   throw new RegError("EIO", `/${entry.path} is not what it was a moment ago, or not what its unit says`, {
     hint: "is something writing to it? Try again when it is not",
   });
+}
+
+function writeAll(fd: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
 }
 
 function setXattr(fd: number, name: string, value: string, path: string): void {

@@ -15,21 +15,23 @@ import {
   PYTHON_PATHS,
   temporaryDirectory,
 } from "../../../conformance/store/fixture.ts";
-import { needs, program, root } from "../../../conformance/testing.ts";
+import { mounting, needs, program, root } from "../../../conformance/testing.ts";
 import { RegError } from "../../errors/errors.ts";
 import { canonicalJson, digestOf } from "../../reg/digest.ts";
 import { objectPath, treePath, unitPath } from "../../reg/layout.ts";
 import type { Entry, Unit } from "../../reg/manifest.ts";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { openTree, readUnit } from "../../reg/tree.ts";
-import { listObjects, listTrees, listUnits } from "./contents.ts";
+import { listEnvironments, listObjects, listTrees, listUnits } from "./contents.ts";
 import { readManifest, uninstallEnvironment } from "./environment.ts";
 import { exportEnvironment, importEnvironment } from "./export.ts";
 import { collectGarbage } from "./gc.ts";
 import { objectKey } from "./header.ts";
 import { enableVerity } from "./protection.ts";
+import { repairStore } from "./repair.ts";
 import { storeStats } from "./stats.ts";
 import type { Store } from "./store.ts";
+import { verifyStore } from "./verify.ts";
 
 const stores = suite("store");
 const test = needs(stores, root);
@@ -37,6 +39,7 @@ const test = needs(stores, root);
 const top = temporaryDirectory();
 const source = join(top, "root");
 makeRoot(source);
+fs.mkdirSync(join(top, "root-without-the-files"));
 let count = 0;
 const newStore = () => makeStore(join(top, `store${count++}`));
 const python = parseEnvironmentName("python@3.11");
@@ -303,6 +306,111 @@ for (const [summary, change, found] of DAMAGES)
       );
     if (summary === "one flipped bit") assert.is(faults.length, 1, faults.join("\n"));
   });
+
+/** As a bit that flipped on the disk: nothing but the content differs. */
+function flipBit(path: string): void {
+  const bytes = fs.readFileSync(path);
+  bytes[5] = (bytes[5] ?? 0) ^ 0x10;
+  const fd = fs.openSync(path, "r+");
+  fs.writeSync(fd, bytes, 0, bytes.length, 0);
+  fs.futimesSync(fd, 315_619_200, 315_619_200);
+  fs.closeSync(fd);
+}
+
+test("a damaged object is not passed on to the next environment, but replaced in all that have it", async () => {
+  const store = newStore();
+  const first = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const library = join(first.tree, "usr/lib/libc.so.6");
+  const good = fs.readFileSync(library);
+  const whoRuns = fs.openSync(first.tree, "r");
+  flipBit(objectOf(store, "libc6", "usr/lib/libc.so.6"));
+  assert.not.equal(fs.readFileSync(library), good);
+  const second = await generate(store, "nginx@1.22", closureOf(source, NGINX_PATHS));
+  assert.is(second.repaired, 1);
+  for (const tree of [first.tree, second.tree])
+    assert.equal(fs.readFileSync(join(tree, "usr/lib/libc.so.6")), good, tree);
+  assert.is(fs.statSync(library).ino, fs.statSync(join(second.tree, "usr/lib/libc.so.6")).ino);
+  assert.equal(await faultsOf(store), []);
+  // Who was in the old tree still is, until gc finds that nobody is.
+  assert.ok(fs.existsSync(`/proc/self/fd/${whoRuns}/usr/lib/ld.so`));
+  fs.closeSync(whoRuns);
+  assert.is(collectGarbage(store).trees, 1);
+  assert.not(fs.readdirSync(join(store.directory, "trees")).some((name) => name.includes("replaced")));
+});
+
+test("--replace repairs, although it is the same", async () => {
+  const store = newStore();
+  await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  flipBit(objectOf(store, "libc6", "usr/lib/libc.so.6"));
+  const again = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS), { replace: true });
+  assert.equal([again.changed, again.repaired], [false, 1]);
+  assert.equal(await faultsOf(store), []);
+});
+
+needs(
+  stores,
+  root,
+  mounting,
+)("a tree that was replaced stays while a container has it mounted", async () => {
+  const store = newStore();
+  const { tree } = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  const mounted = fs.mkdtempSync(join(top, "mounted-"));
+  execFileSync("mount", ["--bind", tree, mounted]);
+  try {
+    flipBit(objectOf(store, "libc6", "usr/lib/libc.so.6"));
+    await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS), { replace: true });
+    assert.is(collectGarbage(store).trees, 0);
+    assert.ok(fs.existsSync(join(mounted, "usr/lib/libc.so.6")));
+  } finally {
+    execFileSync("umount", [mounted]);
+  }
+  assert.is(collectGarbage(store).trees, 1);
+});
+
+/** What verify --repair mends with the root that the files are from; only a unit has no second copy. */
+for (const [summary, change] of DAMAGES)
+  test(`repair of ${summary}`, async () => {
+    const store = newStore();
+    const { tree } = await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+    await generate(store, "nginx@1.22", closureOf(source, NGINX_PATHS));
+    change(store, tree);
+    const { faults } = await verifyStore(store);
+    await repairStore(store, faults, [join(top, "root-without-the-files"), source]);
+    const left = await faultsOf(store);
+    if (summary === "a changed unit") assert.ok(left.length > 0);
+    else assert.equal(left, []);
+    assert.equal(
+      fs.readdirSync(join(store.directory, "tmp")).filter((name) => name !== "x"),
+      [],
+    );
+  });
+
+test("what is no environment does not keep the others from being listed, and verify names it", async () => {
+  const store = newStore();
+  await generate(store, "python@3.11", closureOf(source, PYTHON_PATHS));
+  fs.mkdirSync(join(store.directory, "environments/lost and found"));
+  assert.equal(listEnvironments(store.directory), ["python@3.11"]);
+  assert.equal(await faultsOf(store), ["environments/lost and found: it is no environment: remove it ()"]);
+});
+
+needs(
+  stores,
+  root,
+  mounting,
+)("a store without room says which it is, and what helps", async () => {
+  const small = fs.mkdtempSync(join(top, "small-"));
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", small]);
+  try {
+    await generate(makeStore(join(small, "store")), "python@3.11", closureOf(source, PYTHON_PATHS));
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, RegError);
+    assert.match((error as Error).message, /there is no space left for the store .*small-.*, domain default: ENOSPC/);
+    assert.match((error as RegError).hint ?? "", /reg-env gc/);
+  } finally {
+    execFileSync("umount", [small]);
+  }
+});
 
 test("gc removes what nobody needs, and nothing else", async () => {
   const store = newStore();

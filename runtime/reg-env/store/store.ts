@@ -36,9 +36,22 @@ export async function withShared<T>(store: Store, use: () => Promise<T> | T): Pr
   const lock = lockShared(store.directory);
   try {
     return await use();
+  } catch (error) {
+    throw explainFull(store.directory, error);
   } finally {
     close(lock);
   }
+}
+
+/** An error of a write for which there is no room says in which store, and what helps; others stay as they are. */
+function explainFull(directory: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !("code" in error) || (error.code !== "ENOSPC" && error.code !== "EDQUOT"))
+    return error;
+  const full = error.code === "ENOSPC" ? "there is no space left for" : "the quota is used up of";
+  return new RegError(error.code, `${full} ${describeStore(directory)}: ${error.message}`, {
+    hint: "reg-env gc removes what nothing needs; --store puts a store onto another filesystem",
+    cause: error,
+  });
 }
 
 function protectionPath(directory: string): string {

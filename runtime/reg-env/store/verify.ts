@@ -3,16 +3,16 @@
  * environment against its tree. Everything is read again, so one flipped bit is found.
  */
 import * as fs from "node:fs";
-import { isErrno } from "../../libc/file.ts";
 import { digestOf } from "../../reg/digest.ts";
 import { isDigest, objectPath, treePath, unitPath } from "../../reg/layout.ts";
 import type { Entry, FileEntry, Manifest, Unit } from "../../reg/manifest.ts";
 import { mergeUnits } from "../../reg/merge.ts";
-import { parseEnvironmentName } from "../../reg/name.ts";
+import { isEnvironmentName } from "../../reg/name.ts";
 import { treeDigest } from "../../reg/tree.ts";
-import { hashFile } from "./capture.ts";
 import { listEnvironments, listObjects, listTrees, listUnits, unitsOfEnvironment, unitsOfTree } from "./contents.ts";
-import { FIXED_MTIME, objectKey } from "./header.ts";
+import { hashFile } from "./hash.ts";
+import { FIXED_MTIME } from "./header.ts";
+import { faultOfObject, readFault } from "./object.ts";
 import { type Protection, storedMode } from "./protection.ts";
 import { type Store, withShared } from "./store.ts";
 import { readXattrs } from "./xattr.ts";
@@ -24,6 +24,10 @@ export interface StoreFault {
   readonly fault: string;
   /** Environments that have it. */
   readonly environments: readonly string[];
+  /** The key of the object that is damaged or missing. */
+  readonly object?: string;
+  /** The digest of the tree that is. */
+  readonly tree?: string;
 }
 
 export interface VerifyReport {
@@ -47,6 +51,8 @@ export function verifyStore(
     const units = listUnits(store.directory);
     const objects = listObjects(store.directory);
     const verifier = new Verifier(store);
+    for (const name of fs.readdirSync(`${store.directory}/environments`))
+      if (!isEnvironmentName(name)) verifier.addStranger(name);
     for (const name of environments) verifier.checkEnvironment(name);
     for (const digest of units) verifier.checkUnit(digest);
     let bytes = 0;
@@ -62,7 +68,7 @@ export function verifyStore(
 
 class Verifier {
   readonly #store: Store;
-  readonly #faults: { path: string; fault: string; units: readonly string[] | undefined; environment?: string }[] = [];
+  readonly #faults: (Omit<StoreFault, "environments"> & { units?: readonly string[]; environment?: string })[] = [];
   readonly #units = new Map<string, Unit>();
   /** Lists of units, by environment. */
   readonly #lists = new Map<string, readonly string[]>();
@@ -73,13 +79,17 @@ class Verifier {
     this.#store = store;
   }
 
+  /** Something in environments/ that is none. */
+  addStranger(name: string): void {
+    this.#faults.push({ path: `environments/${name}`, fault: "it is no environment: remove it" });
+  }
+
   checkEnvironment(name: string): void {
     const path = `environments/${name}`;
-    const fail = (fault: string) => this.#faults.push({ path, fault, units: undefined, environment: name });
+    const fail = (fault: string) => this.#faults.push({ path, fault, environment: name });
     const units = unitsOfEnvironment(this.#store.directory, name);
     this.#lists.set(name, units);
     try {
-      parseEnvironmentName(name);
       const manifest = JSON.parse(
         fs.readFileSync(`${this.#store.directory}/${path}/manifest.json`, "utf8"),
       ) as Manifest;
@@ -90,7 +100,8 @@ class Verifier {
         fail("its manifest and its list of units differ");
       const link = fs.readlinkSync(`${this.#store.directory}/${path}/tree`);
       if (link !== `../../trees/${digest}`) fail(`its symlink tree leads to ${link}, not to ${digest}`);
-      if (!fs.existsSync(treePath(this.#store.directory, digest))) fail(`its tree ${digest} is missing`);
+      if (!fs.existsSync(treePath(this.#store.directory, digest)))
+        this.#faults.push({ path, fault: `its tree ${digest} is missing`, environment: name, tree: digest });
     } catch (error) {
       if (!fs.existsSync(`${this.#store.directory}/${path}`)) return; // uninstalled meanwhile
       fail(error instanceof Error ? error.message : String(error));
@@ -100,7 +111,8 @@ class Verifier {
   }
 
   checkUnit(digest: string): void {
-    const fail = (fault: string) => this.#faults.push({ path: `units/${digest}.json`, fault, units: [digest] });
+    const path = `units/${digest}.json`;
+    const fail = (fault: string) => this.#faults.push({ path, fault, units: [digest] });
     const text = fs.readFileSync(unitPath(this.#store.directory, digest), "utf8");
     const found = digestOf(text);
     if (found !== digest) fail(`its text has the digest ${found}`);
@@ -122,14 +134,21 @@ class Verifier {
       (entry): entry is FileEntry =>
         entry.type === "file" && !fs.existsSync(objectPath(this.#store.directory, entry.object)),
     );
-    for (const entry of missing) fail(`object ${entry.object} of /${entry.path} is missing`);
+    for (const entry of missing)
+      this.#faults.push({
+        path,
+        fault: `object ${entry.object} of /${entry.path} is missing`,
+        units: [digest],
+        object: entry.object,
+      });
   }
 
   /** Returns its size. */
   checkObject(key: string): number {
     const path = objectPath(this.#store.directory, key);
     const relative = `objects/${key.slice(0, 2)}/${key.slice(2)}`;
-    const fail = (fault: string) => this.#faults.push({ path: relative, fault, units: this.#holders.get(key) ?? [] });
+    const fail = (fault: string) =>
+      this.#faults.push({ path: relative, fault, units: this.#holders.get(key) ?? [], object: key });
     const status = fs.lstatSync(path);
     if (!isDigest(key) || !status.isFile()) {
       fail("it is no object");
@@ -151,7 +170,8 @@ class Verifier {
 
   checkTree(digest: string): void {
     const units = unitsOfTree(this.#store.directory, digest);
-    const fail = (path: string, fault: string) => this.#faults.push({ path: `trees/${digest}${path}`, fault, units });
+    const fail = (path: string, fault: string) =>
+      this.#faults.push({ path: `trees/${digest}${path}`, fault, units, tree: digest });
     if (treeDigest(units) !== digest) {
       fail("", "its list of units has another digest, or is missing");
       return;
@@ -196,9 +216,8 @@ class Verifier {
   }
 
   faults(): StoreFault[] {
-    return this.#faults.map(({ path, fault, units, environment }) => ({
-      path,
-      fault,
+    return this.#faults.map(({ units, environment, ...fault }) => ({
+      ...fault,
       environments: environment === undefined ? this.#environmentsWith(units ?? []) : [environment],
     }));
   }
@@ -206,33 +225,6 @@ class Verifier {
   #environmentsWith(units: readonly string[]): string[] {
     return [...this.#lists].filter(([, list]) => units.some((unit) => list.includes(unit))).map(([name]) => name);
   }
-}
-
-/** undefined for an object that has the name it should have. The bits that protection took away are tried both ways. */
-function faultOfObject(key: string, path: string, protection: Protection): string | undefined {
-  const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
-  try {
-    const { uid, gid, mode, mtimeMs } = fs.fstatSync(fd);
-    const xattrs = readXattrs(fd, path);
-    const header = { content: hashFile(fd).content, uid, gid, ...(xattrs === undefined ? {} : { xattrs }) };
-    const seconds = Math.floor(mtimeMs / 1000);
-    const times = seconds === FIXED_MTIME ? [{}, { mtime: seconds }] : [{ mtime: seconds }];
-    const stored = mode & 0o7777;
-    const modes = [stored, stored | 0o200].filter((each) => storedMode(protection, each, uid) === stored);
-    const fits = modes.some((mode) => times.some((time) => objectKey({ ...header, mode, ...time }) === key));
-    return fits ? undefined : `content, owner, mode, time or attributes are not what its name says`;
-  } catch (error) {
-    return readFault(error);
-  } finally {
-    fs.closeSync(fd);
-  }
-}
-
-/** With fs-verity, a changed block can not be read. */
-function readFault(error: unknown): string {
-  if (isErrno(error) || (error instanceof Error && "code" in error))
-    return `it can not be read: ${(error as Error).message}`;
-  throw error;
 }
 
 function differencesOf(entry: FileEntry, path: string, protection: Protection): string[] {
