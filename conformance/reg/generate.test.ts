@@ -1,6 +1,6 @@
 /** `reg-env generate`: what it takes on the command line, what it says, and what is in the environment then. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -109,6 +109,85 @@ test("without strace, it says what to install", () =>
     });
     assert.is(status, 1);
     assert.match(stderr, /trace: can not run strace.*\n?hint: install Debian's package strace/);
+  }));
+
+test("what is asked for by its path comes in, or the error says why not", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    mkdirSync(join(path, "run/app"), { recursive: true });
+    writeFileSync(join(path, "run/app/state"), "");
+    spawnSync("mkfifo", [join(path, "etc/pipe")]);
+    mkdirSync(join(path, "dev"), { recursive: true });
+    for (const name of ["dev/null", "etc/ld.so.cache"]) writeFileSync(join(path, name), "");
+    const asked = (...include: string[]) =>
+      regEnv(fixture, [
+        "generate",
+        "app@1",
+        "--root",
+        path,
+        ...include.flatMap((each) => ["--include", each]),
+        "--replace",
+      ]);
+    const { status, stderr } = asked("/etc/pipe", "/dev/null", "/etc/ld.so.cache", "/etc/[z-a]*");
+    assert.is(status, 1);
+    assert.match(stderr, /4 things are missing/);
+    assert.match(stderr, /--include \/etc\/pipe can not be taken: it is a device, a socket or a pipe/);
+    assert.match(stderr, /--include \/etc\/\[z-a\]\* matches nothing/);
+    assert.is(asked("/run/app").status, 0);
+    assert.ok(existsSync(join(treeOf(fixture, "app@1"), "run/app/state")));
+  }));
+
+test("a file that only begins as an ELF file does is data; a program that does is an error", () =>
+  withFixture((fixture) =>
+    withRoot(
+      {
+        ...glibcRoot(),
+        "usr/bin/broken": { text: `\x7fELF\x02\x01\x01${"\0".repeat(25)}\xff\xff${"\x7f".repeat(200)}`, mode: 0o755 },
+        "usr/share/part": `\x7fELF\x02\x01\x01${"\x7f".repeat(200)}`,
+      },
+      (path) => {
+        const line = ["generate", "app@1", "--root", path, "--include", "/usr/share/part"];
+        const { status, stderr } = regEnv(fixture, line);
+        assert.is(status, 0, stderr);
+        assert.ok(existsSync(join(treeOf(fixture, "app@1"), "usr/share/part")));
+        const program = regEnv(fixture, [...line, "--replace", "--program", "broken"]);
+        assert.is(program.status, 1);
+        assert.match(program.stderr, /\/usr\/bin\/broken is a damaged ELF file \(.*\): nothing can load it/);
+      },
+    ),
+  ));
+
+test("a file of more than 2 GiB", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    const head = Buffer.alloc(64);
+    head.write("\x7fELF\x02\x01", "latin1");
+    writeFileSync(join(path, "srv/app/large.sh"), head);
+    chmodSync(join(path, "srv/app/large.sh"), 0o755);
+    truncateSync(join(path, "srv/app/large.sh"), 2 ** 31 + 4096);
+    const { status, stderr } = regEnv(fixture, ["generate", "app@1", "--root", path, "--include", "/srv/app"]);
+    assert.is(status, 0, stderr);
+    assert.is(statSync(join(treeOf(fixture, "app@1"), "srv/app/large.sh")).size, 2 ** 31 + 4096);
+  }));
+
+test("an option that has one value is refused twice, and a reader that goes away is no error", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    const twice = regEnv(fixture, ["generate", "app@1", "--root", path, "--root", path, "--program", "sh"]);
+    assert.is(twice.status, 1);
+    assert.match(twice.stderr, /--root is given 2 times/);
+    for (const name of ["a@1", "b@1", "c@1"])
+      assert.is(regEnv(fixture, ["generate", name, "--root", path, "--program", "sh"]).status, 0);
+    const line = `"$0" "$1" stats --store "$2" | true; echo "\${PIPESTATUS[0]}"`;
+    const { stdout, stderr } = spawnSync("bash", ["-c", line, process.execPath, REG_ENV, fixture.path("store")], {
+      encoding: "utf8",
+    });
+    assert.equal([stdout, stderr], ["0\n", ""]);
+    writeFileSync(join(fixture.path("store"), "default/environments/a@1/manifest.json"), "{");
+    const list = regEnv(fixture, ["list"]);
+    assert.is(list.status, 0, list.stderr);
+    assert.match(list.stdout, /b@1 .*\nc@1 /);
+    assert.match(list.stderr, /warning: a@1 can not be read/);
   }));
 
 generate.run();

@@ -21,6 +21,24 @@ export function makeParser(args: readonly string[], columns: number): Argv {
     .fail((message, error) => {
       throw error ?? new UsageError(message, { hint: "reg-env --help and reg-env COMMAND --help show what there is" });
     });
-  for (const command of COMMANDS) parser.command(command);
+  for (const command of COMMANDS) {
+    const builder = command.builder as (yargs: Argv) => Argv;
+    parser.command({ ...command, builder: (own: Argv) => refuseTwice(builder(own)) });
+  }
   return parser;
+}
+
+/** Options that may be given more than once and also without a value, which yargs' arrays can not. */
+const REPEATED = ["trace"];
+
+/** yargs makes a list of a value that is given twice, which no command expects of what has one value. */
+function refuseTwice(yargs: Argv): Argv {
+  // yargs' types leave out what it knows of its options.
+  const { array } = (yargs as unknown as { getOptions(): { array: readonly string[] } }).getOptions();
+  return yargs.check((argv) => {
+    for (const [name, value] of Object.entries(argv))
+      if (Array.isArray(value) && !array.includes(name) && !REPEATED.includes(name) && !/^(_|--)$/.test(name))
+        throw new UsageError(`--${name} is given ${value.length} times`, { hint: "it has one value" });
+    return true;
+  });
 }

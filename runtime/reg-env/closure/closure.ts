@@ -3,6 +3,7 @@
  */
 import { RegError } from "../../errors/errors.ts";
 import { type Asker, Collector } from "./collector.ts";
+import { hasWildcard } from "./glob.ts";
 import { makeCache } from "./ld-cache.ts";
 import { ownerOf } from "./owner.ts";
 import { takePreset } from "./presets.ts";
@@ -37,9 +38,7 @@ export function computeClosure(request: ClosureRequest): Closure {
   }
   const packaged = (request.packages ?? []).flatMap((name) => takePackage(name, collector));
   for (const name of request.presets ?? []) takePreset(name, collector);
-  for (const pattern of request.include ?? [])
-    if (!collector.addPattern(absolute(pattern), { rule: "include", text: `--include ${pattern}` }))
-      collector.faults.push(`--include ${pattern} matches nothing in the root`);
+  for (const pattern of request.include ?? []) takeIncluded(pattern, collector);
   collector.settle();
   for (const command of commands) if (command !== undefined) takeOwnData(command.program, command.asked, collector);
   for (const program of packaged) takeOwnData(program, program, collector);
@@ -74,6 +73,15 @@ function fail(request: ClosureRequest, faults: readonly string[]): never {
   throw new RegError("ENOENT", `in ${request.root}: ${text}`, {
     hint: "install what is missing into the root filesystem, or leave out who needs it with --exclude",
   });
+}
+
+/** What is asked for by its path comes in, or it is an error: never is it left out without a word. */
+function takeIncluded(pattern: string, collector: Collector): void {
+  const path = absolute(pattern);
+  const never = hasWildcard(path) ? undefined : collector.whyNever(path);
+  if (never !== undefined) collector.faults.push(`--include ${pattern} can not be taken: ${never}`);
+  else if (!collector.addPattern(path, { rule: "include", text: `--include ${pattern}`, named: true }))
+    collector.faults.push(`--include ${pattern} matches nothing in the root`);
 }
 
 /** Paths of requests are paths in the root. */

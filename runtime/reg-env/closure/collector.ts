@@ -26,6 +26,8 @@ export interface Asker extends Reason {
   readonly calls?: boolean;
   /** What it lacks is an error, not a warning. */
   readonly strict?: boolean;
+  /** Somebody asked for just this: files of /run, too, which else belong to a running system. */
+  readonly named?: boolean;
 }
 
 /** A file that has come in, for rules to look at. */
@@ -49,8 +51,10 @@ export interface Rule {
 /** Where programs are looked up: a shell's default, and Debian's. */
 export const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** What the kernel fills, or a running system: never part of an environment, but for the folders themselves. */
-const VOLATILE = /^\/(proc|sys|dev|run)\/./;
+/** What the kernel fills: never part of an environment, but for the folders themselves. */
+const OF_KERNEL = /^\/(proc|sys|dev)\/./;
+/** What a running system fills. */
+const OF_SYSTEM = /^\/run\/./;
 /** Names every library of the machine, present or not: where one is needed it is made anew. */
 const NEVER = new Set(["/etc/ld.so.cache", "/etc/mtab"]);
 
@@ -101,7 +105,8 @@ export class Collector {
     if (resolved === undefined) return undefined;
     const hops = resolved.links.map((link) => link.path);
     if ([path, ...hops, resolved.path].some((each) => this.#isExcluded(each))) return undefined;
-    if (VOLATILE.test(resolved.path) || NEVER.has(resolved.path)) return undefined;
+    if (OF_KERNEL.test(resolved.path) || NEVER.has(resolved.path)) return undefined;
+    if (OF_SYSTEM.test(resolved.path) && asker.named !== true) return undefined;
     if (!resolved.stats.isFile() && !resolved.stats.isDirectory()) {
       this.warnings.add(`${resolved.path} is a device, a socket or a pipe, and left out`);
       return undefined;
@@ -146,6 +151,17 @@ export class Collector {
     return matches.length > 0;
   }
 
+  /** Why `add` never takes what is there, whoever asks; undefined when it does. */
+  whyNever(path: string): string | undefined {
+    const found = this.root.resolve(path);
+    if (found === undefined) return undefined;
+    if (OF_KERNEL.test(found.path))
+      return "the kernel fills /dev, /proc and /sys of each container (linux.devices adds devices)";
+    if (NEVER.has(found.path)) return "it names what this machine has, and is made anew where one is needed";
+    if (found.stats.isFile() || found.stats.isDirectory()) return undefined;
+    return "it is a device, a socket or a pipe; environments have files, folders and symbolic links";
+  }
+
   /** Paths that match, sorted. */
   glob(pattern: string): readonly string[] {
     let found = this.#globs.get(pattern);
@@ -177,7 +193,7 @@ export class Collector {
     for (const folder of folders)
       for (const name of this.root.list(folder)) {
         const path = join(folder, name);
-        if (VOLATILE.test(path)) continue;
+        if (OF_KERNEL.test(path) || (OF_SYSTEM.test(path) && !OF_SYSTEM.test(`${top}/`))) continue;
         if (matcher.test(path.slice(start.length + 1))) found.push(path);
         if (this.root.locate(path)?.stats.isDirectory() === true) folders.push(path);
       }
@@ -257,7 +273,13 @@ export class Collector {
 
   #inspectElf(path: string, asked: string, asker: Asker, isExecutable: boolean, isFirst: boolean): void {
     const elf = this.linker.elfs.read(path);
-    if (elf === undefined) return;
+    if (elf === undefined) {
+      const damage = this.linker.elfs.damageOf(path);
+      // Data may look like it: what objcopy --only-keep-debug leaves, or a part of a file.
+      if (damage !== undefined && (isExecutable || asker.as === "library" || asker.as === "module"))
+        this.#lack(asker, `${path} is a damaged ELF file (${damage}): nothing can load it`);
+      return;
+    }
     let process = asker.process;
     if (asker.as !== "library") {
       if (elf.interpreter !== undefined && isExecutable && asker.as !== "module")

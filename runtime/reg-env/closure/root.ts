@@ -23,6 +23,7 @@ export interface Resolved {
 
 /** As many links as the kernel follows (MAXSYMLINKS). */
 const MOST_LINKS = 40;
+const LARGEST_TEXT_BYTES = 256 * 1024 * 1024;
 
 export class Root {
   /** Absolute path on this machine; "" for the machine's own root, so that `path + "/etc"` is right. */
@@ -103,14 +104,16 @@ export class Root {
     return this.resolve(path)?.stats.isDirectory() === true;
   }
 
-  /** undefined when there is no such file. */
+  /** undefined when there is no such file, or when it is far too large for a text. */
   readText(path: string): string | undefined {
     return this.readBytes(path)?.toString("utf8");
   }
 
+  /** As readText. */
   readBytes(path: string): Buffer | undefined {
     const found = this.resolve(path);
-    return found?.stats.isFile() === true ? readFileSync(this.hostPath(found.path)) : undefined;
+    const isText = found?.stats.isFile() === true && found.stats.size <= LARGEST_TEXT_BYTES;
+    return isText ? readFileSync(this.hostPath(found.path)) : undefined;
   }
 
   /** Names in a folder, sorted by bytes; none when it is not a folder. */

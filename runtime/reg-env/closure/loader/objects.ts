@@ -1,4 +1,5 @@
 /** What a dynamic loader has loaded, and how it asks for more. */
+import { RegError } from "../../../errors/errors.ts";
 import { type Elf, readElf } from "../elf/elf.ts";
 import type { Resolved, Root } from "../root.ts";
 
@@ -45,19 +46,36 @@ export interface Search {
 export class ElfReader {
   readonly root: Root;
   readonly #known = new Map<string, Elf | null>();
+  readonly #damage = new Map<string, string>();
 
   constructor(root: Root) {
     this.root = root;
   }
 
-  /** `path` without links; undefined when it is no ELF file. */
+  /** `path` without links; undefined when it is no ELF file, or a damaged one, which no loader takes either. */
   read(path: string): Elf | undefined {
     let elf = this.#known.get(path);
     if (elf === undefined) {
-      elf = readElf(this.root.hostPath(path)) ?? null;
+      elf = this.#readNew(path);
       this.#known.set(path, elf);
     }
     return elf ?? undefined;
+  }
+
+  /** What is wrong with a file that begins as an ELF file does; undefined for nothing. */
+  damageOf(path: string): string | undefined {
+    this.read(path);
+    return this.#damage.get(path);
+  }
+
+  #readNew(path: string): Elf | null {
+    try {
+      return readElf(this.root.hostPath(path)) ?? null;
+    } catch (error) {
+      if (!(error instanceof RegError) || error.code !== "ENOEXEC") throw error;
+      this.#damage.set(path, error.message.slice(error.message.lastIndexOf(": ") + 2));
+      return null;
+    }
   }
 
   /** What a path with links leads to; undefined when there is nothing, or no ELF file. */
