@@ -12,6 +12,7 @@ import { detachedFilesystem, mount, moveMount } from "../libc/mount.ts";
 import { napUs } from "../linux/cgroup/wait.ts";
 import { openInRoot } from "../linux/path.ts";
 import { parseMountOptions } from "../oci/plan/mount-options.ts";
+import { bindMapped, takeIdMap, withMappedLayers, withMapping } from "./id-mapped.ts";
 import { withLoopDevice } from "./loop-device.ts";
 import type { Mount } from "./proto/common.ts";
 
@@ -30,22 +31,61 @@ export function mountRoot(mounts: readonly Mount[], root: string): void {
 function mountOne({ type, source, target, options }: Mount, root: string, index: number): void {
   const unknown = options.find((option) => option.startsWith("X-containerd."));
   if (unknown !== undefined) throw new RegError("EINVAL", `rootfs mount ${index}: option ${unknown} is not known`);
-  const mapped = options.find((option) => option.startsWith("uidmap=") || option.startsWith("gidmap="));
-  if (mapped !== undefined)
-    throw new RegError("ENOTSUP", `rootfs mount ${index}: id-mapped layers are not supported: ${mapped}`);
+  const { idMap, rest } = takeIdMap(options);
   const place = target === "" ? root : inRoot(root, target);
-  const loop = options.includes("loop");
-  const parsed = parseMountOptions(options.filter((option) => option !== "loop" && option !== "direct-io"));
-  const readonly = (parsed.flags & C.MS_RDONLY) !== 0;
-  if (loop) withLoopDevice(source, readonly, (device) => mount(device, place, type, parsed.flags, parsed.data));
-  else if (type === "overlay") mountOverlay(parsed.data, parsed.flags, place);
-  else if (!parsed.bind && type !== "bind") mount(source, place, type, parsed.flags, parsed.data);
+  const parsed = parseMountOptions(rest.filter((option) => option !== "loop" && option !== "direct-io"));
+  const { flags, data } = parsed;
+  const mounted = {
+    type,
+    source,
+    place,
+    loop: rest.includes("loop"),
+    bind: parsed.bind || type === "bind",
+    flags,
+    data,
+  };
+  if (idMap === undefined) mountAt(mounted);
+  else withMapping(idMap, (userNamespace) => mountMapped(mounted, parsed.set, userNamespace));
+  for (const propagation of parsed.propagation) mount(null, place, null, propagation, null);
+}
+
+interface RootMount {
+  readonly type: string;
+  readonly source: string;
+  readonly place: string;
+  readonly loop: boolean;
+  readonly bind: boolean;
+  /** MS_* */
+  readonly flags: number;
+  readonly data: string;
+}
+
+function mountAt({ type, source, place, loop, bind, flags, data }: RootMount): void {
+  const readonly = (flags & C.MS_RDONLY) !== 0;
+  if (loop) withLoopDevice(source, readonly, (device) => mount(device, place, type, flags, data));
+  else if (type === "overlay") mountOverlay(data, flags, place);
+  else if (!bind) mount(source, place, type, flags, data);
   else {
-    mount(source, place, null, C.MS_BIND | (parsed.flags & C.MS_REC), null);
-    const rest = parsed.flags & ~(C.MS_BIND | C.MS_REC);
+    mount(source, place, null, C.MS_BIND | (flags & C.MS_REC), null);
+    const rest = flags & ~(C.MS_BIND | C.MS_REC);
     if (rest !== 0) mount(source, place, null, C.MS_REMOUNT | C.MS_BIND | rest, null);
   }
-  for (const propagation of parsed.propagation) mount(null, place, null, propagation, null);
+}
+
+/** The same with the ids of a user namespace; `attributes` are the MOUNT_ATTR_* of a bind mount. */
+function mountMapped(asked: RootMount, attributes: number, userNamespace: number): void {
+  const { type, source, place, bind, flags, data } = asked;
+  if (type === "overlay") {
+    const { layers, others } = splitLayers(data);
+    withMappedLayers(layers, userNamespace, (list) =>
+      mountOverlay([`lowerdir=${list}`, ...others].join(","), flags, place),
+    );
+  } else if (bind) bindMapped(source, place, (flags & C.MS_REC) !== 0, attributes, userNamespace);
+  else {
+    // A new filesystem gets its mapping as a second mount of itself, over the first: both go together.
+    mountAt(asked);
+    bindMapped(place, place, false, 0, userNamespace);
+  }
 }
 
 /** The path of a target, resolved inside the root. */
@@ -63,9 +103,7 @@ function mountOverlay(data: string, flags: number, place: string): void {
     mount("overlay", place, "overlay", flags, data);
     return;
   }
-  const list = data.split(",").find((part) => part.startsWith("lowerdir="));
-  const layers = list?.slice("lowerdir=".length).split(":") ?? [];
-  const others = data.split(",").filter((part) => part !== list && part !== "");
+  const { layers, others } = splitLayers(data);
   try {
     const options: [string, string][] = [
       ...layers.map((layer): [string, string] => ["lowerdir+", layer]),
@@ -82,6 +120,15 @@ function mountOverlay(data: string, flags: number, place: string): void {
     if (!(error instanceof SyscallError && error.errno === EINVAL)) throw error;
     mountShortened(layers, others, flags, place);
   }
+}
+
+function splitLayers(data: string): { readonly layers: readonly string[]; readonly others: readonly string[] } {
+  const parts = data.split(",");
+  const list = parts.find((part) => part.startsWith("lowerdir="));
+  return {
+    layers: list?.slice("lowerdir=".length).split(":") ?? [],
+    others: parts.filter((part) => part !== list && part !== ""),
+  };
 }
 
 /** Older kernels: from the directory that all layers have in common, so that each is named by little. This process is a worker. */
