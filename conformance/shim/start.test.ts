@@ -12,10 +12,11 @@ import { DELETED } from "../../runtime/shim/proto/task.ts";
 import { METHOD_NAMES, type ShimFixture, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
 import { REG } from "../paths.ts";
-import { mounting, needs, root } from "../testing.ts";
+import { findProgram, mounting, needs, program, root } from "../testing.ts";
 
 const start = suite("shim: start");
 const test = needs(start, root, mounting);
+const withObjcopy = needs(start, root, mounting, program("objcopy"));
 
 const INPUTS: readonly (readonly [name: string, input: (shim: ShimFixture) => Uint8Array])[] = [
   ["nothing", () => new Uint8Array(0)],
@@ -51,6 +52,41 @@ for (const [name, input] of INPUTS)
         assert.is((await tasks.call("Connect", { id: "one" })).taskPid, 0);
       }
     }));
+
+/** A shell whose program says of itself, as Go's do, what it was made of. */
+function goShell(shim: ShimFixture, module: string): string[] {
+  const modules = `path\t${module}/cmd/containerd\nbuild\tCGO_ENABLED=1\n`;
+  const lengths = [Buffer.from([8]), Buffer.from("go1.24.1"), Buffer.from([modules.length]), Buffer.from(modules)];
+  const section = shim.fixture.path("buildinfo");
+  writeFileSync(
+    section,
+    Buffer.concat([Buffer.from("\xff Go buildinf:\x08\x02", "latin1"), Buffer.alloc(16), ...lengths]),
+  );
+  const path = shim.fixture.path("busybox");
+  execFileSync("objcopy", [`--add-section=.go.buildinfo=${section}`, findProgram("busybox") ?? "", path]);
+  return [path, "sh", "-c", '"$@"; exit $?', "sh"];
+}
+
+const DAEMONS: readonly (readonly [version: string, module: string, env: Record<string, string>, answers: 2 | 3])[] = [
+  ["2.0 to 2.2", "github.com/containerd/containerd/v2", { MAX_SHIM_VERSION: "2" }, 3],
+  ["1.7", "github.com/containerd/containerd", { MAX_SHIM_VERSION: "2" }, 2],
+  ["1.6", "github.com/containerd/containerd", {}, 2],
+];
+for (const [version, module, env, answers] of DAEMONS)
+  withObjcopy(`answers containerd ${version} with version ${answers}`, () =>
+    withShim(async (shim) => {
+      const bundle = shim.bundle("true");
+      const input = encode(ANY, shim.options());
+      const more = { caller: goShell(shim, module), env };
+      const { status, stdout, stderr } = await shim.run([...shim.flags("one"), "start"], bundle.path, input, more);
+      assert.equal([status, stderr], [0, ""]);
+      const text = stdout.toString();
+      const answer = answers === 3 ? JSON.parse(text) : { address: text };
+      if (answers === 3) assert.equal([answer.version, answer.protocol], [3, "ttrpc"]);
+      shim.keepSocket(answer.address);
+      assert.is(readFileSync(join(bundle.path, "address"), "utf8"), answer.address);
+    }),
+  );
 
 test("answers bootstrap parameters with version 3, in the directory that was asked for", () =>
   withShim(async (shim) => {

@@ -28,6 +28,7 @@ import { detectCgroups } from "../linux/cgroup/host.ts";
 import { decode, encode, type Message } from "../linux/protobuf.ts";
 import { digestOf } from "../reg/digest.ts";
 import type { Arguments } from "./arguments.ts";
+import { daemonTakesVersion3 } from "./daemon.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { BOOTSTRAP_PARAMS, BOOTSTRAP_RESULT } from "./proto/bootstrap.ts";
 import { ANY, type Any, typeName } from "./proto/common.ts";
@@ -62,7 +63,9 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
     close(listening);
   }
   replaceFile(`${bundle}/address`, address); // containerd 1.x finds the shim again by it
-  return asked.bootstrap ? encode(BOOTSTRAP_RESULT, { version: 3, address, protocol: "ttrpc" }) : host.encode(address);
+  const answer = { version: 3, address, protocol: "ttrpc" };
+  if (asked.bootstrap) return encode(BOOTSTRAP_RESULT, answer);
+  return host.encode(daemonTakesVersion3() ? JSON.stringify(answer) : address);
 }
 
 interface Request {
