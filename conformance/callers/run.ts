@@ -15,7 +15,7 @@ import { TOP } from "../paths.ts";
 import { buildah } from "./buildah.ts";
 import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import { containerd, containerdShim } from "./containerd.ts";
-import { cri, criShim } from "./cri.ts";
+import { cri, criSandboxer, criShim } from "./cri.ts";
 import { docker, dockerShim } from "./docker.ts";
 import { podman } from "./podman.ts";
 import {
@@ -41,6 +41,7 @@ const CALLERS: readonly Caller[] = [
   dockerShim,
   cri,
   criShim,
+  criSandboxer,
   runtimeTools,
 ];
 const CASE_TIMEOUT_MS = 60_000;

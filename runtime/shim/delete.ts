@@ -19,6 +19,9 @@ import { isServed } from "./start.ts";
 import { stateRoot } from "./state-root.ts";
 import { describe } from "./ttrpc/status.ts";
 
+/** Where in a bundle something may be mounted: a root, and what a pod of the shim's own has beside it (sandbox/files.ts). */
+const MOUNTED = ["rootfs", "shm"];
+
 /** Returns an encoded DeleteResponse. What can not be taken away is said on standard error, and is no failure. */
 export function deleteLeftovers(args: Arguments): Uint8Array {
   const bundle = args.bundle === "" ? readLink("/proc/self/cwd") : args.bundle;
@@ -34,20 +37,24 @@ export function deleteLeftovers(args: Arguments): Uint8Array {
   );
 }
 
-/** The other containers of a pod, whose bundles lie beside the sandbox's: containerd calls for the sandbox alone. */
+/**
+ * The other containers of a pod, whose bundles lie beside the sandbox's, or with the tasks' where containerd has left the pod to the shim: it
+ * calls for the sandbox alone.
+ */
 function membersOf(bundle: string, sandbox: string): { readonly id: string; readonly path: string }[] {
   const parent = bundle.slice(0, bundle.lastIndexOf("/"));
-  const beside = attempt(() => withFd(open(parent, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) ?? [];
+  const tasks = parent.replace("/io.containerd.sandbox.controller.v1.shim/", "/io.containerd.runtime.v2.task/");
+  const beside = attempt(() => withFd(open(tasks, C.O_RDONLY | C.O_DIRECTORY), readDirectory)) ?? [];
   return beside
     .filter(({ name, type }) => type === C.S_IFDIR && name !== sandbox)
-    .map(({ name }) => ({ id: name, path: `${parent}/${name}` }))
+    .map(({ name }) => ({ id: name, path: `${tasks}/${name}` }))
     .filter(({ path }) => attempt(() => readTextIfExists(`${path}/sandbox`))?.trim() === sandbox);
 }
 
 function clean(bundle: string, id: string, record: Partial<BundleRecord> | undefined, namespace: string): void {
   const root = record?.root ?? stateRoot({ root: "" }, namespace);
   attempt(() => deleteContainer({ root, id, force: true, warn }));
-  attempt(() => unmountRoot(`${bundle}/rootfs`));
+  for (const name of MOUNTED) attempt(() => unmountRoot(`${bundle}/${name}`));
   const { socket } = record ?? {};
   if (socket !== undefined) attempt(() => isServed(socket) || unlink(socket));
 }

@@ -31,6 +31,7 @@ export class Publisher {
   readonly #loop: Loop;
   readonly #log: (text: string) => void;
   readonly #queue: Waiting[] = [];
+  #muted: string | undefined;
   #idle: (() => void)[] = [];
   #sending = false;
 
@@ -42,8 +43,13 @@ export class Publisher {
     this.#log = log;
   }
 
+  /** The container is none for containerd: nothing of it is told. */
+  mute(containerId: string): void {
+    this.#muted = containerId;
+  }
+
   publish<Name extends EventName>(name: Name, event: EventOf<Name>): void {
-    if (this.#client === undefined) return;
+    if (this.#client === undefined || event.containerId === this.#muted) return;
     const { topic, table } = EVENTS[name];
     const value = encode(table, event);
     const envelope = {

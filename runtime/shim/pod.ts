@@ -5,6 +5,8 @@ import type { Publisher } from "./events.ts";
 import { log } from "./log.ts";
 import type { Loop } from "./loop.ts";
 import type { Program } from "./program.ts";
+import type { Any } from "./proto/common.ts";
+import type { Sandbox } from "./sandbox/service.ts";
 import type { Task } from "./task/task.ts";
 import { notFound } from "./ttrpc/status.ts";
 import type { Workers } from "./worker.ts";
@@ -14,6 +16,8 @@ export interface PodOptions {
   readonly namespace: string;
   /** The shim's socket. */
   readonly socket: string;
+  /** Those that `start` was given, for the sandbox. */
+  readonly options: Any | undefined;
   readonly loop: Loop;
   readonly children: Children;
   readonly workers: Workers;
@@ -35,6 +39,9 @@ export class Pod {
   readonly workers: Workers;
   readonly publisher: Publisher;
   readonly program: PodOptions["program"];
+  readonly options: Any | undefined;
+  /** Where containerd has left the pod to its shim. */
+  sandbox: Sandbox | undefined;
   readonly #tasks = new Map<string, Task>();
   readonly #end: () => void;
   readonly #emptied: () => void;
@@ -50,6 +57,7 @@ export class Pod {
     this.workers = options.workers;
     this.publisher = options.publisher;
     this.program = options.program;
+    this.options = options.options;
     this.#end = options.end;
     this.#emptied = options.emptied;
   }

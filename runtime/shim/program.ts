@@ -2,6 +2,7 @@
 import type { checkpoint } from "../container/checkpoint.ts";
 import type { rebuild } from "../container/restore.ts";
 import type { FeaturesOptions } from "../oci/features.ts";
+import type { sandboxService } from "./sandbox/service.ts";
 
 export interface Program {
   /** Says of an invalid document what is wrong with it; other errors stay as they are. */
@@ -9,4 +10,5 @@ export interface Program {
   readonly about: () => Promise<FeaturesOptions>;
   readonly checkpoint: () => Promise<{ readonly checkpoint: typeof checkpoint }>;
   readonly restore: () => Promise<{ readonly rebuild: typeof rebuild }>;
+  readonly sandbox: () => Promise<{ readonly sandboxService: typeof sandboxService }>;
 }

@@ -11,10 +11,11 @@ import { log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
 import { Pod } from "./pod.ts";
 import type { Program } from "./program.ts";
+import type { Any } from "./proto/common.ts";
 import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
 import { taskService } from "./task/service.ts";
 import { Client } from "./ttrpc/client.ts";
-import { Server } from "./ttrpc/server.ts";
+import { lazily, Server } from "./ttrpc/server.ts";
 import { describe } from "./ttrpc/status.ts";
 import { Workers } from "./worker.ts";
 
@@ -26,9 +27,22 @@ export interface ServeOptions {
   /** The pod's id: that of its sandbox, or of its one container. */
   readonly id: string;
   readonly bundle: string;
+  readonly options: Any | undefined;
   /** What was odd so far. */
   readonly warnings: readonly string[];
 }
+
+const SANDBOX_METHODS = [
+  "CreateSandbox",
+  "StartSandbox",
+  "Platform",
+  "StopSandbox",
+  "WaitSandbox",
+  "SandboxStatus",
+  "PingSandbox",
+  "SandboxMetrics",
+  "ShutdownSandbox",
+];
 
 /** Without containers and without anybody connected, the shim ends after so long: nobody would end it. */
 const IDLE_MS = 60_000;
@@ -59,6 +73,7 @@ export function serve(options: ServeOptions, program: Program): never {
     id,
     namespace,
     socket,
+    options: options.options,
     loop,
     children,
     workers,
@@ -71,6 +86,9 @@ export function serve(options: ServeOptions, program: Program): never {
   const server = new Server(listening, loop, {
     "containerd.task.v2.Task": service,
     "containerd.task.v3.Task": service,
+    "containerd.runtime.sandbox.v1.Sandbox": lazily(SANDBOX_METHODS, async () =>
+      (await program.sandbox()).sandboxService(pod),
+    ),
   });
   watchSignals(loop, (signal) => {
     if (signal === SIGCHLD) children.reap();

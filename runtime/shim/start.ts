@@ -58,7 +58,7 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
     const warnings: string[] = [];
     const options = parseOptions(asked.options, (text) => warnings.push(text));
     beginShim(listening, options, () =>
-      serve({ listening, socket, namespace: args.namespace, id: group, bundle, warnings }),
+      serve({ listening, socket, namespace: args.namespace, id: group, bundle, options: asked.options, warnings }),
     );
     close(listening);
   }

@@ -69,7 +69,12 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
   await stdio.ready();
   if (task.checkpoint !== "") {
     // Its processes are made by Start: until then, its root may get the files that it had.
-    await pod.workers.run({ work: () => mountRoot(rootfs, `${bundle}/rootfs`) });
+    await pod.workers.run({
+      work: () => {
+        pod.sandbox?.giveFiles(bundle);
+        mountRoot(rootfs, `${bundle}/rootfs`);
+      },
+    });
     writeRecord(bundle, { version: 1, root, socket: pod.socket });
     init.phase = "created";
     return;
@@ -77,7 +82,10 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
   let master: number | undefined;
   await pod.workers.run<Note, null>({
     keep: stdio.theirs,
-    work: (tell) => makeInWorker(task, rootfs, tell),
+    work: (tell) => {
+      pod.sandbox?.giveFiles(bundle);
+      return makeInWorker(task, rootfs, tell);
+    },
     note: (note, [terminal]) => {
       if ("warning" in note) return pod.warn(task.id, note.warning);
       master = terminal;

@@ -37,7 +37,12 @@ export function keepStats(task: Task): void {
 }
 
 function readStats({ cgroup }: Task): Any | undefined {
-  if (cgroup === undefined || Object.keys(cgroup.paths).length === 0) return undefined;
+  return cgroup === undefined ? undefined : statsOf(cgroup);
+}
+
+/** The counters of a cgroup; undefined where there is none. */
+export function statsOf(cgroup: CgroupState): Any | undefined {
+  if (Object.keys(cgroup.paths).length === 0) return undefined;
   return cgroup.version === 2
     ? { typeUrl: "io.containerd.cgroups.v2.Metrics", value: encode(METRICS_V2, metricsV2(cgroup.paths[""] ?? "")) }
     : { typeUrl: "io.containerd.cgroups.v1.Metrics", value: encode(METRICS_V1, metricsV1(cgroup)) };

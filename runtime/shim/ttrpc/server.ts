@@ -30,6 +30,18 @@ export function method<In extends MessageTable, Out extends MessageTable>(
   };
 }
 
+/** A service whose code is loaded by the first call of one of its methods. */
+export function lazily(names: readonly string[], load: () => Promise<Service>): Service {
+  let loading: Promise<Service> | undefined;
+  const call = async (name: string, request: Uint8Array) => {
+    loading ??= load();
+    const found = (await loading)[name];
+    if (found === undefined) throw unimplemented(`method ${name}`);
+    return found(request);
+  };
+  return Object.fromEntries(names.map((name) => [name, (request) => call(name, request)]));
+}
+
 function decodeRequest<T extends MessageTable>(table: T, bytes: Uint8Array): Message<T> {
   try {
     return decode(table, bytes);
