@@ -7,6 +7,7 @@ output=${1:-build/${ARCH:+$ARCH/}reg}
 flavour=native${SANITIZE:+-sanitize}${ARCH:+-$ARCH}
 ar=ar
 run= # what runs programs of the machine that is built for: the compiler of bytecode, and the program that makes the snapshot
+train= # what runs the training, see training.js; without it the engine is compiled as any program
 work=build/$flavour
 source=build/engine/source
 engine=build/engine/$flavour
@@ -24,9 +25,12 @@ if [ -n "${SANITIZE:-}" ]; then
 else
     # The kernel's headers stand behind musl's own.
     kernel="-idirafter /usr/include -idirafter /usr/include/$(gcc -print-multiarch)"
+    # At the same addresses each time, where that is allowed, as what is hashed by its address is counted too. For another compiler than gcc: not.
+    [ -n "${CC:-}" ] || train=$(setarch -R echo setarch -R 2>/dev/null || echo env)
     if [ -n "${ARCH:-}" ]; then
         sh native-shim/fetch-cross.sh "$ARCH"
         . "build/cross/$ARCH/settings"
+        train="$train $run"
     fi
     cc="${CC:-musl-gcc} $kernel"
     flags="-O2 -g -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
@@ -36,19 +40,36 @@ else
 fi
 
 # What was compiled otherwise is compiled anew. All paths are relative: none of the build gets into the programs.
-how=$($cc --version | head -n 1)$cc$flags
+how=$($cc --version | head -n 1)$cc$flags$train
 for library in "$engine/libquickjs.a" "$seccomp/libseccomp.a"; do
     [ "$(cat "$library.how" 2>/dev/null)" = "$how" ] || rm -f "$library"
 done
 
-if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ]; then
-    mkdir -p "$engine"
-    rm -f "$engine"/*
+# compile_engine [OPTION...]: its objects.
+compile_engine() {
     for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/dtoa.c"; do
         # shellcheck disable=SC2086
-        $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source -c "$file" -o "$engine/$(basename "$file" .c).o" &
+        $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source "$@" -c "$file" -o "$engine/$(basename "$file" .c).o" &
     done
     wait
+}
+
+if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ] || [ native-shim/training.js -nt "$engine/libquickjs.a" ]; then
+    mkdir -p "$engine"
+    rm -f "$engine"/*
+    if [ -z "$train" ]; then
+        compile_engine
+    else
+        # An engine that counts, in the engine's own command line, runs the training. gcc finds the counts beside the object that it makes.
+        compile_engine -fprofile-generate -fprofile-update=single
+        # shellcheck disable=SC2086
+        $cc -O1 -D_GNU_SOURCE -w -I$source "$source/qjs.c" "$source/quickjs-libc.c" "$source/gen/repl.c" "$source/gen/standalone.c" \
+            "$engine"/*.o -static -lm -lpthread -lgcov -o "$engine/qjs"
+        # shellcheck disable=SC2086
+        $train "$engine/qjs" native-shim/training.js
+        [ -f "$engine/engine.gcda" ]
+        compile_engine -fprofile-use
+    fi
     $ar rcs "$engine/libquickjs.a" "$engine"/*.o
     echo "$how" >"$engine/libquickjs.a.how"
 fi

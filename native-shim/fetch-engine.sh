@@ -30,7 +30,7 @@ rm -rf "$engine"
 mkdir -p "$engine/source"
 if [ -n "${QUICKJS:-}" ]; then
     [ -f "$QUICKJS/quickjs.c" ] || die "QUICKJS=$QUICKJS: there is no quickjs.c"
-    cp "$QUICKJS"/*.[ch] "$engine/source"
+    cp -R "$QUICKJS"/*.[ch] "$QUICKJS/gen" "$engine/source"
 else
     sh "$here/fetch-debs.sh" --source "$suite" "$engine" "quickjs-ng=$package" ||
         die "cannot get QuickJS-NG $version; unpack it somewhere and say where: QUICKJS=DIRECTORY make build"
