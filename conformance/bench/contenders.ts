@@ -10,7 +10,7 @@ export interface Subject {
   readonly bundle: string;
 }
 
-export type Verb = "create" | "start" | "state" | "kill" | "delete" | "run" | "run-detached" | "list";
+export type Verb = "create" | "start" | "state" | "kill" | "delete" | "run" | "run-detached" | "exec" | "list";
 
 export interface Contender {
   /** What the user selects it by: "reg", "crun-1.28". */
@@ -62,6 +62,8 @@ function ociRuntime(name: string, label: string, program: string[], root: string
         return [...call, "run", "--detach", "--bundle", bundle, "--pid-file", pidFile(id), id];
       case "kill":
         return [...call, "kill", id, "KILL"];
+      case "exec":
+        return [...call, "exec", id, "/bin/true"];
       case "list":
         return [...call, "list"];
       default:
@@ -75,7 +77,7 @@ function ociRuntime(name: string, label: string, program: string[], root: string
 function floor(work: string): Contender {
   const root = join(work, "floor");
   const command = (verb: Verb, { id, bundle }: Subject): string[] | undefined => {
-    if (verb === "list" || verb === "run-detached") return undefined;
+    if (verb === "list" || verb === "run-detached" || verb === "exec") return undefined;
     const call = [join(TOOLS, "floor"), root, verb, id];
     const program = bundle.endsWith("sleeping") ? ["/bin/sleep", "100000"] : ["/bin/true"];
     return verb === "run" || verb === "create" ? [...call, join(bundle, "rootfs"), ...program] : call;

@@ -9,8 +9,8 @@
  *   @wait PIDFILE   waits until the process named in PIDFILE has ended
  *   @memory PIDFILE adds the resident and proportional memory of that process to the report
  *
- * Output, one JSON object per line: for each run {"run":N,"wall":NS,"steps":[{"wall":NS,"user":US,"sys":US,"maxrss":KIB,
- * "status":N}...],"memory":{"rss":KIB,"pss":KIB}}, and for each group of AT_ONCE runs {"group":N,"wall":NS}.
+ * Output, one JSON object per line: for each run {"run":N,"wall":NS,"steps":[{"wall":NS,"user":US,"sys":US,"faults":N,
+ * "maxrss":KIB,"status":N}...],"memory":{"rss":KIB,"pss":KIB}}, and for each group of AT_ONCE runs {"group":N,"wall":NS}.
  * A status above 128 is a signal. A run stops at its first step that fails. Stdin of the commands is /dev/null, stdout and stderr are
  * appended to ERRORS (default /dev/null). A command that takes 30 s is killed. Source: getrusage(2), wait4(2): maxrss covers the command and the children it waited for.
  */
@@ -40,6 +40,7 @@ struct step {
     uint64_t wall_ns;
     uint64_t user_us;
     uint64_t sys_us;
+    long faults;
     long maxrss_kib;
     int status;
 };
@@ -176,6 +177,7 @@ static struct step run_command(const struct command *command, int number) {
     alarm(0);
     step.user_us = microseconds(usage.ru_utime);
     step.sys_us = microseconds(usage.ru_stime);
+    step.faults = usage.ru_minflt + usage.ru_majflt;
     step.maxrss_kib = usage.ru_maxrss;
     posix_spawn_file_actions_destroy(&actions);
     for (int i = 0; i < command->argc; i++) {
@@ -217,10 +219,10 @@ static void print_run(const struct run *run, int number) {
     printf("{\"run\":%d,\"wall\":%llu,\"steps\":[", number, (unsigned long long)run->wall_ns);
     for (int i = 0; i < run->step_count; i++) {
         const struct step *step = &run->steps[i];
-        printf("%s{\"wall\":%llu,\"user\":%llu,\"sys\":%llu,\"maxrss\":%ld,\"status\":%d}",
+        printf("%s{\"wall\":%llu,\"user\":%llu,\"sys\":%llu,\"faults\":%ld,\"maxrss\":%ld,\"status\":%d}",
                i == 0 ? "" : ",", (unsigned long long)step->wall_ns,
                (unsigned long long)step->user_us, (unsigned long long)step->sys_us,
-               step->maxrss_kib, step->status);
+               step->faults, step->maxrss_kib, step->status);
     }
     printf("],\"memory\":{\"rss\":%ld,\"pss\":%ld}}\n", run->rss_kib, run->pss_kib);
 }

@@ -10,12 +10,22 @@ const PAGES = ["conformance/bench/README.md", "README.md"] as const;
 const BEGIN = "<!-- bench -->";
 const END = "<!-- /bench -->";
 
-/** The tables that the README and the chart show. */
-function mainTables(report: Report): Table[] {
-  return report.tables.filter(
-    ({ alive, figure, scenario }) =>
-      alive === 0 && figure === "time" && ["lifecycle", "run", "run-100"].includes(scenario),
-  );
+/** What the README shows: times, and what they cost the processor and the memory. */
+const SHOWN = {
+  time: ["lifecycle", "run", "exec", "run-100"],
+  "processor time per container": ["run", "exec"],
+  "page faults per container": ["run", "exec"],
+};
+
+/** The tables that the README shows; of times alone, those of the chart. */
+function mainTables(report: Report, timesAlone: boolean): Table[] {
+  return Object.entries(SHOWN)
+    .filter(([figure]) => figure === "time" || !timesAlone)
+    .flatMap(([name, scenarios]) =>
+      report.tables.filter(
+        ({ alive, figure, scenario }) => alive === 0 && figure === name && scenarios.includes(scenario),
+      ),
+    );
 }
 
 function number(value: number): string {
@@ -85,7 +95,7 @@ function chosen(labels: readonly string[]): string[] {
 }
 
 function formatMarkdown(report: Report, whole: boolean): string {
-  const tables = mainTables(report);
+  const tables = mainTables(report, false);
   const all = [...new Set(tables.flatMap(({ rows }) => rows.map(({ label }) => label)))];
   const labels = whole ? all : chosen(all);
   const cell = (table: Table, label: string) => {
@@ -97,9 +107,9 @@ function formatMarkdown(report: Report, whole: boolean): string {
   const machine = `${report.machine.processor}, Linux ${report.machine.kernel}, cgroup ${report.machine.cgroups}`;
   return [
     ...(whole ? [`![Time per container, in milliseconds](${basename(CHART)})`, ""] : []),
-    `Medians in milliseconds, in brackets the ratio to ${report.reference ?? "crun"}. ${machine}, ${report.machine.rounds} rounds.`,
+    `Medians, times in milliseconds, in brackets the ratio to ${report.reference ?? "crun"}. ${machine}, ${report.machine.rounds} rounds.`,
     "",
-    `| | ${tables.map(({ title }) => title).join(" | ")} |`,
+    `| | ${tables.map(({ title, figure }) => (figure === "time" ? title : `${title}: ${figure}`)).join(" | ")} |`,
     `|---|${tables.map(() => "---:|").join("")}`,
     ...labels.map((label) => `| ${label} | ${tables.map((table) => cell(table, label)).join(" | ")} |`),
   ].join("\n");
@@ -127,7 +137,7 @@ const GAP = 6;
 const TITLE = 30;
 
 export function writeChart(report: Report, path: string): void {
-  writeFileSync(path, drawChart(mainTables(report)));
+  writeFileSync(path, drawChart(mainTables(report, true)));
 }
 
 /** Horizontal bars, one block per table, each on its own scale; a line marks the quartiles. */

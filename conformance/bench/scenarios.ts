@@ -5,7 +5,14 @@ import { quantile } from "./statistics.ts";
 /** One run as measure.c reports it: nanoseconds, microseconds, KiB. */
 export interface Run {
   readonly wall: number;
-  readonly steps: readonly { wall: number; user: number; sys: number; maxrss: number; status: number }[];
+  readonly steps: readonly {
+    wall: number;
+    user: number;
+    sys: number;
+    faults: number;
+    maxrss: number;
+    status: number;
+  }[];
   readonly memory: { rss: number; pss: number };
 }
 
@@ -18,7 +25,7 @@ export interface Group {
 /** A figure's name, such as "create time", with its unit, and how it is read from the groups of one sample. */
 export interface Figure {
   readonly name: string;
-  readonly unit: "ms" | "MB";
+  readonly unit: "ms" | "MB" | "faults";
   read(groups: readonly Group[]): number;
 }
 
@@ -64,18 +71,46 @@ const processor: Figure = {
   read: eachRun(({ steps }) => steps.reduce((sum, step) => sum + step.user + step.sys, 0) / 1000),
 };
 
-/** Time and peak memory of each command, in the order of the steps. */
-function perCommand(steps: Scenario["steps"]): Figure[] {
-  const commands = steps.filter((step) => !step.startsWith("@"));
-  const figure = (name: string, unit: Figure["unit"], read: (run: Run) => number | undefined): Figure => ({
+/** Of the commands and all that they waited for, the container's program too. */
+const faults: Figure = {
+  name: "page faults per container",
+  unit: "faults",
+  read: eachRun(({ steps }) => steps.reduce((sum, step) => sum + step.faults, 0)),
+};
+
+type Step = Run["steps"][number];
+
+/** What the command at `index` of a scenario shows. */
+function ofCommand(index: number, name: string, unit: Figure["unit"], read: (step: Step) => number): Figure {
+  return {
     name,
     unit,
-    read: eachRun((run) => read(run) ?? Number.NaN),
-  });
-  return commands.flatMap((name, index) => [
-    figure(`${name} time`, "ms", ({ steps: done }) => (done[index]?.wall ?? Number.NaN) / MS),
-    figure(`${name} memory`, "MB", ({ steps: done }) => (done[index]?.maxrss ?? Number.NaN) / MB),
+    read: eachRun(({ steps }) => {
+      const step = steps[index];
+      return step === undefined ? Number.NaN : read(step);
+    }),
+  };
+}
+
+const commandsOf = (steps: Scenario["steps"]) => steps.filter((step) => !step.startsWith("@"));
+
+/** Time and peak memory of each command, in the order of the steps. */
+function perCommand(steps: Scenario["steps"]): Figure[] {
+  return commandsOf(steps).flatMap((name, index) => [
+    ofCommand(index, `${name} time`, "ms", ({ wall }) => wall / MS),
+    ofCommand(index, `${name} memory`, "MB", ({ maxrss }) => maxrss / MB),
   ]);
+}
+
+/** What one command of several costs. */
+function alone(steps: Scenario["steps"], command: Verb): Figure[] {
+  const index = commandsOf(steps).indexOf(command);
+  return [
+    ofCommand(index, total.name, total.unit, ({ wall }) => wall / MS),
+    ofCommand(index, processor.name, processor.unit, ({ user, sys }) => (user + sys) / 1000),
+    ofCommand(index, faults.name, faults.unit, (step) => step.faults),
+    ofCommand(index, "memory", "MB", ({ maxrss }) => maxrss / MB),
+  ];
 }
 
 function scenario(
@@ -86,7 +121,7 @@ function scenario(
   rest: { atOnce?: number; share?: number; figures?: readonly Figure[] } = {},
 ): Scenario {
   const atOnce = rest.atOnce ?? 1;
-  const figures = rest.figures ?? [total, afterPause, processor, ...perCommand(steps)];
+  const figures = rest.figures ?? [total, afterPause, processor, faults, ...perCommand(steps)];
   return { name, title, bundle, steps, atOnce, series: atOnce > 1 ? 1 : SERIES, share: rest.share ?? 1, figures };
 }
 
@@ -103,16 +138,19 @@ export const LIFECYCLE = scenario("lifecycle", "create + start + delete, /bin/tr
   "delete",
 ]);
 export const RUN = scenario("run", "run, /bin/true", "true", ["run"], {
-  figures: [total, afterPause, processor, ...perCommand(["run"]).filter(({ unit }) => unit === "MB")],
+  figures: [total, afterPause, processor, faults, ...perCommand(["run"]).filter(({ unit }) => unit === "MB")],
 });
 export const COMMANDS = scenario("commands", "each command, a sleeping container", "sleeping", commandSteps, {
   figures: [...perCommand(commandSteps), ...waiting],
 });
+const execSteps = ["create", "start", "exec", "kill", "@wait", "delete"] as const;
+const EXEC = scenario("exec", "exec, /bin/true", "sleeping", execSteps, { figures: alone(execSteps, "exec") });
 export const LIST = scenario("list", "list", "sleeping", ["list"], { share: 0.5, figures: perCommand(["list"]) });
 export const SCENARIOS: readonly Scenario[] = [
   LIFECYCLE,
   RUN,
   COMMANDS,
+  EXEC,
   LIST,
   scenario("run-10", "run, 10 at once", "true", ["run"], { atOnce: 10, share: 0.4, figures: [total, processor] }),
   scenario("run-100", "run, 100 at once", "true", ["run"], { atOnce: 100, share: 0.1, figures: [total, processor] }),
@@ -129,7 +167,7 @@ export function sequence(scenario: Scenario, contender: Contender, id: string, b
 
 /** Runs that did not come to the end of their steps, or whose last step failed. */
 export function countFailures(scenario: Scenario, groups: readonly Group[]): number {
-  const expected = scenario.steps.filter((step) => !step.startsWith("@")).length;
+  const expected = commandsOf(scenario.steps).length;
   const succeeded = groups
     .flatMap(({ runs }) => runs)
     .filter((run) => run.steps.length === expected && run.steps.at(-1)?.status === 0);
