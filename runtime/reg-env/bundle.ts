@@ -10,6 +10,7 @@ import { readUnit } from "../reg/tree.ts";
 import { makeConfig } from "./config.ts";
 import { FIXED_MTIME } from "./store/header.ts";
 import { type Store, withShared } from "./store/store.ts";
+import { readerIn, resolveUser } from "./user.ts";
 
 /** Writes the bundle into a new directory. Its files are copies, as a container may write to them. */
 export function writeBundle(store: Store, manifest: Manifest, directory: string): Promise<void> {
@@ -23,8 +24,15 @@ export function writeBundle(store: Store, manifest: Manifest, directory: string)
     // Backwards: a directory gets its mode when everything is in it.
     for (const entry of entries.toReversed())
       if (entry.type === "directory") fs.chmodSync(`${root}/${entry.path}`, entry.mode);
+    const { command } = manifest;
     const config = {
-      ...makeConfig({ command: manifest.command, terminal: false, readonlyRoot: false, hostNetwork: false }),
+      ...makeConfig({
+        command,
+        terminal: false,
+        readonlyRoot: false,
+        hostNetwork: false,
+        ...(command.user === undefined ? {} : { user: resolveUser(command.user, readerIn(root)) }),
+      }),
       // crun 1.8 refuses newer ones, and there is nothing of them in it.
       ociVersion: "1.0.2",
     };

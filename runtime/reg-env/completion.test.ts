@@ -41,7 +41,7 @@ completion("every command is there, with the options that yargs knows", () => {
 
 completion("bash completes commands, options and choices", () => {
   assert.equal(offers("reg-env gen"), ["generate"]);
-  assert.equal(offers("reg-env generate --pr"), ["--program", "--preset"]);
+  assert.equal(offers("reg-env generate --pr"), ["--program", "--preset", "--probe"]);
   assert.equal(offers("reg-env run --network "), ["none", "host"]);
   assert.ok(offers("reg-env generate --root /us").includes("/usr"));
 });

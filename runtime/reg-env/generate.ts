@@ -20,7 +20,10 @@ export interface GenerateOptions {
 export function generateEnvironment(store: Store, closure: Closure, options: GenerateOptions): Promise<Installed> {
   const { name, command, replace = false, onFile = () => undefined } = options;
   const reasons = Object.fromEntries(
-    [...closure.files, ...closure.generated].map(([path, { reason }]) => [path, reason]),
+    [...closure.files, ...closure.generated, ...(closure.directories ?? [])].map(([path, { reason }]) => [
+      path,
+      reason,
+    ]),
   );
   return installEnvironment(store, { name, command, reasons, replace }, async (staging) => {
     const units: Unit[] = [];

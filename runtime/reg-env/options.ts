@@ -51,8 +51,12 @@ export function afterDashes(argv: object): string[] {
   return (rest ?? []).map(String);
 }
 
-/** SOURCE:DESTINATION or SOURCE:DESTINATION:ro. */
 export function parseWorkdir(text: string): { source: string; destination: string; readonly: boolean } {
+  return parseMount("workdir", text);
+}
+
+/** SOURCE:DESTINATION or SOURCE:DESTINATION:ro. */
+export function parseMount(option: string, text: string): { source: string; destination: string; readonly: boolean } {
   const [source = "", destination = "", mode, ...rest] = text.split(":");
   if (
     source === "" ||
@@ -60,10 +64,20 @@ export function parseWorkdir(text: string): { source: string; destination: strin
     rest.length > 0 ||
     (mode !== undefined && mode !== "ro" && mode !== "rw")
   )
-    throw new RegError("EINVAL", `--workdir ${JSON.stringify(text)} is not SOURCE:DESTINATION[:ro]`, {
-      hint: "the destination is an absolute path in the container, as in --workdir .:/src:ro",
+    throw new RegError("EINVAL", `--${option} ${JSON.stringify(text)} is not SOURCE:DESTINATION[:ro]`, {
+      hint: `the destination is an absolute path in the container, as in --${option} .:/src:ro`,
     });
   return { source, destination, readonly: mode === "ro" };
+}
+
+/** Bytes, or with k, m or g behind as many times 1024. */
+export function parseSize(option: string, text: string): number {
+  const [, digits = "", unit = ""] = /^(\d{1,15})([kmg]?)b?$/i.exec(text) ?? [];
+  if (digits === "")
+    throw new RegError("EINVAL", `--${option} ${JSON.stringify(text)} is no size`, {
+      hint: `a number of bytes, or with k, m or g, as in --${option} 512m`,
+    });
+  return Number(digits) * 1024 ** ["", "k", "m", "g"].indexOf(unit.toLowerCase());
 }
 
 /** none, tmpfs, tmpfs:SIZE, directory:PATH, as in the annotation org.reg.writable. */
@@ -72,7 +86,7 @@ export function parseWritable(text: string): { type: string; size?: string; path
   const type = colon === -1 ? text : text.slice(0, colon);
   const value = colon === -1 ? undefined : text.slice(colon + 1);
   if (value === undefined && (type === "none" || type === "tmpfs")) return { type };
-  if (value !== undefined && type === "tmpfs") return { type, size: value };
+  if (value !== undefined && type === "tmpfs") return { type, size: String(parseSize("writable tmpfs:SIZE", value)) };
   if (value !== undefined && type === "directory") return { type, path: value };
   throw new RegError("EINVAL", `--writable ${JSON.stringify(text)} is not known`, {
     hint: "use none, tmpfs, tmpfs:SIZE (tmpfs:64m) or directory:PATH",

@@ -15,6 +15,11 @@ export function warn(text: string): void {
   process.stderr.write(`reg-env: warning: ${printable(text)}\n`);
 }
 
+/** What is good to know, on stderr. */
+export function note(text: string): void {
+  process.stderr.write(`reg-env: ${printable(text)}\n`);
+}
+
 /** Columns as wide as their widest cell; those that hold numbers stand to the right. */
 export function table(header: readonly string[], cells: readonly (readonly string[])[]): string {
   const rows = cells.map((row) => row.map(printable));

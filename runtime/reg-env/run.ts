@@ -1,15 +1,14 @@
-/** A container made of environments, run by reg in the foreground, from a bundle that is gone afterwards. */
-import { spawn } from "node:child_process";
-import * as fs from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
-import { host } from "#host";
+/** A container made of environments: in the foreground, with our terminal and the signals that we get, or in the background. */
+import { posix, resolve } from "node:path";
 import { RegError } from "../errors/errors.ts";
-import type { Reg } from "../oci/config.ts";
+import type { Config, Reg } from "../oci/config.ts";
 import { type EnvironmentName, formatEnvironmentName } from "../reg/name.ts";
-import { makeConfig } from "./config.ts";
+import { openTree } from "../reg/tree.ts";
+import { makeConfig, type Volume } from "./config.ts";
+import { launch, launchDetached, newId, passSignals } from "./container.ts";
 import { readManifest } from "./store/environment.ts";
-import type { Store } from "./store/store.ts";
+import { type Store, withShared } from "./store/store.ts";
+import { readerIn, resolveUser } from "./user.ts";
 
 export interface RunOptions {
   readonly environments: readonly EnvironmentName[];
@@ -18,15 +17,21 @@ export interface RunOptions {
   /** The first environment's command when empty. */
   readonly args: readonly string[];
   readonly env: readonly string[];
-  readonly cwd?: string;
+  /** Relative to the folder of the environment's command. */
+  readonly cwd?: string | undefined;
   readonly writable: NonNullable<Reg["writable"]> | { readonly type: string };
   readonly workdir?: Reg["workdir"];
   readonly hostNetwork: boolean;
-  readonly runtime?: string;
+  readonly runtime?: string | undefined;
+  /** USER[:GROUP] */
+  readonly user?: string | undefined;
+  readonly volumes?: readonly Volume[];
+  readonly hostname?: string | undefined;
+  readonly memoryBytes?: number | undefined;
 }
 
-/** Returns the container's exit status. */
-export async function runEnvironments(store: Store, options: RunOptions): Promise<number> {
+/** The config.json of the container. Throws RegError for an environment without a command when none is given. */
+export async function configOf(store: Store, options: RunOptions, terminal: boolean): Promise<Config> {
   const [first] = options.environments;
   if (first === undefined) throw new RegError("EINVAL", "no environment is named");
   const { command } = readManifest(store, first);
@@ -35,6 +40,7 @@ export async function runEnvironments(store: Store, options: RunOptions): Promis
     throw new RegError("EINVAL", `environment ${formatEnvironmentName(first)} has no command of its own`, {
       hint: "say what to run behind --, as in reg-env run NAME@VERSION -- COMMAND",
     });
+  const { user = command.user, hostname, memoryBytes, volumes } = options;
   const reg = {
     environments: options.environments.map(formatEnvironmentName),
     store: resolve(options.store),
@@ -44,66 +50,45 @@ export async function runEnvironments(store: Store, options: RunOptions): Promis
       ? {}
       : { workdir: { ...options.workdir, source: resolve(options.workdir.source) } }),
   };
-  const config = makeConfig({
-    command: { args, env: [...command.env, ...options.env], cwd: options.cwd ?? command.cwd },
-    terminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+  return makeConfig({
+    command: {
+      args,
+      env: [...command.env, ...options.env],
+      cwd: posix.resolve(command.cwd, options.cwd ?? "."),
+    },
+    terminal,
     readonlyRoot: options.writable.type === "none",
     hostNetwork: options.hostNetwork,
     reg,
+    ...(user === undefined ? {} : { user: resolveUser(user, await readerOf(store, options.environments)) }),
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    ...(volumes === undefined ? {} : { volumes }),
   });
-  const bundle = fs.mkdtempSync(join(tmpdir(), "reg-env-run-"));
+}
+
+/** Returns the container's exit status. */
+export async function runEnvironments(store: Store, options: RunOptions, id = newId()): Promise<number> {
+  const terminal = process.stdin.isTTY === true && process.stdout.isTTY === true;
+  const config = await configOf(store, options, terminal);
+  const { child, ended } = launch({ id, config, runtime: options.runtime });
+  const stop = passSignals(child);
   try {
-    fs.mkdirSync(join(bundle, "rootfs"));
-    fs.writeFileSync(join(bundle, "config.json"), JSON.stringify(config));
-    return await runBundle(findRuntime(options.runtime), bundle);
+    return await ended;
   } finally {
-    fs.rmSync(bundle, { recursive: true, force: true });
+    stop();
   }
 }
 
-/** `reg run`, with our terminal, and with the signals that we get. */
-function runBundle(runtime: string, bundle: string): Promise<number> {
-  const id = `reg-env-${process.pid}-${Date.now().toString(36)}`;
-  const child = spawn(runtime, ["run", "--bundle", bundle, id], { stdio: "inherit" });
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
-  // A terminal sends these to the whole group already; we only have to survive them until the child has ended.
-  const ignore = () => undefined;
-  const handlers = [
-    ["SIGTERM", forward],
-    ["SIGHUP", forward],
-    ["SIGINT", process.stdin.isTTY ? ignore : forward],
-    ["SIGQUIT", ignore],
-  ] as const;
-  for (const [signal, handler] of handlers) process.on(signal, handler);
-  return new Promise((done, failed) => {
-    child.once("error", (error) => {
-      failed(
-        new RegError("ENOENT", `run ${runtime}: ${error.message}`, {
-          hint: "name the reg binary with --runtime or $REG",
-        }),
-      );
-    });
-    child.once("exit", (code, signal) => {
-      for (const [name, handler] of handlers) process.off(name, handler);
-      done(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
-    });
-  });
+/** Starts it in the background. Returns the file that has its output. */
+export async function startEnvironments(store: Store, options: RunOptions, id: string): Promise<string> {
+  return launchDetached({ id, config: await configOf(store, options, false), runtime: options.runtime });
 }
 
-/** The native binary: as named, from $REG, from the build that this program is part of, or in PATH. */
-function findRuntime(named: string | undefined): string {
-  const built = host.initBinary;
-  const candidates = [
-    ...[named, process.env.REG].flatMap((path) => (path === undefined || path === "" ? [] : [path])),
-    ...(built !== undefined && fs.existsSync(built) ? [built] : []),
-    ...(process.env.PATH ?? "").split(delimiter).flatMap((folder) => {
-      const path = join(folder, "reg");
-      return fs.existsSync(path) ? [path] : [];
-    }),
-  ];
-  const [found] = candidates;
-  if (found !== undefined) return found;
-  throw new RegError("ENOENT", "there is no reg binary", {
-    hint: "make install puts it into PATH; or name it with --runtime or $REG",
-  });
+/** Reads files of the tree that the container will have. */
+function readerOf(
+  store: Store,
+  environments: readonly EnvironmentName[],
+): Promise<(path: string) => string | undefined> {
+  return withShared(store, () => readerIn(openTree(store.directory, environments).path));
 }

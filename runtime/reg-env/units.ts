@@ -19,7 +19,8 @@ export function splitClosure(closure: Closure, environment: EnvironmentName): Un
   };
   for (const file of closure.files.values())
     if (!closure.generated.has(file.path) && !isMountPoint(file.path)) add(file.package ?? own, relative(file.path));
-  if (closure.generated.size > 0) add(own, "");
+  const directories = [...(closure.directories ?? [])].filter(([path]) => !closure.files.has(path));
+  if (closure.generated.size + directories.length > 0) add(own, "");
   return [...groups]
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([, { name, version, paths }]) => ({
@@ -28,6 +29,10 @@ export function splitClosure(closure: Closure, environment: EnvironmentName): Un
       root: closure.root,
       paths: paths.sort(),
       generated: name === own.name ? generatedFiles(closure) : [],
+      directories:
+        name === own.name
+          ? directories.map(([path, { mode, uid, gid }]) => ({ path: relative(path), mode, uid, gid }))
+          : [],
     }));
 }
 

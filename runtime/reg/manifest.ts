@@ -48,6 +48,8 @@ export interface EnvironmentCommand {
   /** `NAME=value`. */
   readonly env: readonly string[];
   readonly cwd: string;
+  /** USER[:GROUP], names of the environment or numbers; root when not given. */
+  readonly user?: string;
 }
 
 /** manifest.json of an environment. The same input gives the same text: there is no date in it. */

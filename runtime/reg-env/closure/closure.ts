@@ -2,20 +2,21 @@
  * The files that programs need to run, each with its reason. Nothing of the root is executed; the same root and request give the same closure.
  */
 import { RegError } from "../../errors/errors.ts";
-import { type Asker, Collector } from "./collector.ts";
+import { Collector } from "./collector.ts";
+import { isOfAll, takeCommand, takeProgram } from "./command.ts";
 import { hasWildcard } from "./glob.ts";
 import { makeCache } from "./ld-cache.ts";
 import { ownerOf } from "./owner.ts";
 import { takePreset } from "./presets.ts";
 import { byBytes } from "./root.ts";
 import { takeBase, takeMergedFolders } from "./rules/base.ts";
+import { takeDirectory, takeSystemDirectories } from "./rules/directories.ts";
 import { takeOwnData } from "./rules/own-data.ts";
+import { takePackageFolders } from "./rules/package-folders.ts";
 import { RULES } from "./rules/rules.ts";
-import { isElf, parseScript, readHead } from "./script.ts";
-import { interpreterByName } from "./shebang.ts";
 import { commandOf, takePackage } from "./take-package.ts";
 import { tellAll } from "./tell.ts";
-import type { Closure, ClosureFile, ClosureRequest } from "./types.ts";
+import type { Closure, ClosureFile, ClosureRequest, TracedFile } from "./types.ts";
 
 export type { Closure, ClosureFile, ClosureRequest, GeneratedFile, Package, Reason, TracedFile } from "./types.ts";
 export { chainOf } from "./types.ts";
@@ -26,22 +27,23 @@ export { chainOf } from "./types.ts";
  */
 export function computeClosure(request: ClosureRequest): Closure {
   const collector = new Collector(request, RULES);
-  const commands = request.programs.map((program) => takeProgram(program, collector));
+  const command = request.command === undefined ? undefined : takeCommand(request.command, collector);
+  const programs = request.programs.map((program) => takeProgram(absoluteProgram(program), "/", collector));
   collector.settle();
-  for (const traced of request.traced ?? []) {
-    const did = { executed: "executed it", opened: "opened it", examined: "looked at it" }[traced.how];
-    collector.add(traced.path, {
-      rule: "trace",
-      text: `a traced run ${did}`,
-      as: traced.how === "executed" ? "program" : "data",
-    });
-  }
+  for (const traced of request.traced ?? []) takeTraced(traced, collector);
   const packaged = (request.packages ?? []).flatMap((name) => takePackage(name, collector));
   for (const name of request.presets ?? []) takePreset(name, collector);
   for (const pattern of request.include ?? []) takeIncluded(pattern, collector);
   collector.settle();
-  for (const command of commands) if (command !== undefined) takeOwnData(command.program, command.asked, collector);
+  for (const taken of [command, ...programs])
+    if (taken !== undefined) takeOwnData(taken.program, taken.asked, collector);
   for (const program of packaged) takeOwnData(program, program, collector);
+  collector.settle();
+  const asked = [command, ...programs].flatMap((taken) => (taken === undefined ? [] : [taken.program]));
+  const tried = (request.traced ?? []).flatMap(({ path, why }) => (why === undefined ? [] : [path]));
+  takePackageFolders([...asked, ...packaged, ...tried], collector);
+  takeSystemDirectories([...asked, ...packaged], collector);
+  for (const text of request.directories ?? []) takeDirectory(text, collector);
   takeBase(collector);
   collector.settle();
   takeMergedFolders(collector);
@@ -57,13 +59,14 @@ export function computeClosure(request: ClosureRequest): Closure {
     const owner = ownerOf(path, collector);
     files.set(path, owner === undefined ? file : { ...file, package: owner });
   }
-  const command = commands[0]?.command ?? commandOf(packaged, request.packages ?? []);
+  const args = command?.args ?? programs[0]?.args ?? commandOf(packaged, request.packages ?? []);
   return {
     root: collector.root.prefix === "" ? "/" : collector.root.prefix,
     files,
     generated: new Map([...collector.generated].sort(([left], [right]) => byBytes(left, right))),
+    directories: new Map([...collector.directories].sort(([left], [right]) => byBytes(left, right))),
     warnings: [...collector.warnings],
-    ...(command === undefined ? {} : { command }),
+    ...(args === undefined ? {} : { command: args }),
   };
 }
 
@@ -73,6 +76,23 @@ function fail(request: ClosureRequest, faults: readonly string[]): never {
   throw new RegError("ENOENT", `in ${request.root}: ${text}`, {
     hint: "install what is missing into the root filesystem, or leave out who needs it with --exclude",
   });
+}
+
+function takeTraced({ path, how, why }: TracedFile, collector: Collector): void {
+  const did = { executed: "executed it", opened: "opened it", examined: "looked at it" }[how];
+  const asker = {
+    rule: why === undefined ? "trace" : "trial",
+    text: why ?? `a traced run ${did}`,
+    as: how === "executed" ? "program" : /\.so(\.\d+)*$/.test(path) ? "module" : "data",
+    named: why !== undefined,
+  } as const;
+  // A folder that was looked for in vain is one whose files would have been listed.
+  if (why !== undefined && !isOfAll(path)) collector.addTree(path, asker);
+  else collector.add(path, asker);
+}
+
+function absoluteProgram(name: string): string {
+  return name.includes("/") ? absolute(name) : name;
 }
 
 /** What is asked for by its path comes in, or it is an error: never is it left out without a word. */
@@ -92,62 +112,4 @@ function absolute(path: string): string {
       hint: "name the file by its absolute path in the root",
     });
   return clean;
-}
-
-interface Command {
-  /** Its path without links. */
-  readonly program: string;
-  readonly asked: string;
-  readonly command: readonly string[];
-}
-
-function takeProgram(name: string, collector: Collector): Command | undefined {
-  const path = name.includes("/") ? absolute(name) : collector.findProgram(name);
-  const found = path === undefined ? undefined : collector.root.resolve(path);
-  if (path === undefined || found === undefined) {
-    collector.faults.push(
-      name.includes("/") ? `the program ${name} is not there` : `the program ${name} is not in the PATH of the root`,
-    );
-    return undefined;
-  }
-  if (!found.stats.isFile()) {
-    collector.faults.push(
-      `${name} is not a program but a ${found.stats.isDirectory() ? "folder (--include takes folders)" : "special file"}`,
-    );
-    return undefined;
-  }
-  const asker: Asker = {
-    rule: "program",
-    text: "a program that was asked for",
-    as: "program",
-    strict: true,
-    calls: true,
-  };
-  const head = readHead(collector.root.hostPath(found.path));
-  const script = parseScript(head);
-  const isExecutable = (found.stats.mode & 0o111) !== 0;
-  if ((isElf(head) || script !== undefined) && isExecutable) {
-    collector.add(path, asker);
-    return { program: found.path, asked: path, command: [path] };
-  }
-  const interpreter = script?.program ?? script?.interpreter ?? interpreterByName(path);
-  const runner = interpreter === undefined ? undefined : collector.findProgram(interpreter);
-  const program = runner === undefined ? undefined : collector.root.resolve(runner)?.path;
-  if (runner === undefined || program === undefined) {
-    const why =
-      interpreter === undefined
-        ? "neither an ELF file nor a script"
-        : `run by ${interpreter}, which is not in the PATH of the root`;
-    collector.faults.push(`${name} can not be executed: it is ${isElf(head) ? "not marked executable" : why}`);
-    return undefined;
-  }
-  collector.add(path, { ...asker, runner: program });
-  collector.add(runner, {
-    rule: "script",
-    from: found.path,
-    text: `${path} is run by it, as its name says`,
-    as: "program",
-    strict: true,
-  });
-  return { program: found.path, asked: path, command: [runner, path] };
 }

@@ -3,7 +3,7 @@
  * bring what no header names. A file keeps the first reason it got; all is done in the order of asking, so the outcome is always the same.
  */
 import type { Stats } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Elf } from "./elf/elf.ts";
 import { expandBraces, hasWildcard, type Pattern, parsePattern } from "./glob.ts";
 import { Linker, type Process } from "./loader/link.ts";
@@ -12,7 +12,7 @@ import { type Packages, readPackages } from "./packages/packages.ts";
 import { type Resolved, Root } from "./root.ts";
 import { isElf, parseScript, readHead } from "./script.ts";
 import { takeScript } from "./shebang.ts";
-import type { ClosureFile, ClosureRequest, GeneratedFile, Reason } from "./types.ts";
+import type { ClosureFile, ClosureRequest, GeneratedDirectory, GeneratedFile, Reason } from "./types.ts";
 
 /** Who asks for a file, and what for. */
 export interface Asker extends Reason {
@@ -26,7 +26,7 @@ export interface Asker extends Reason {
   readonly calls?: boolean;
   /** What it lacks is an error, not a warning. */
   readonly strict?: boolean;
-  /** Somebody asked for just this: files of /run, too, which else belong to a running system. */
+  /** Somebody asked for just this: files of /run, too, which else belong to a running system, and what a script has beside it. */
   readonly named?: boolean;
 }
 
@@ -64,6 +64,8 @@ export class Collector {
   readonly packages: Packages;
   readonly files = new Map<string, ClosureFile>();
   readonly generated = new Map<string, GeneratedFile>();
+  /** Empty directories that the root does not have like this, by path. */
+  readonly directories = new Map<string, GeneratedDirectory>();
   readonly warnings = new Set<string>();
   readonly lateWarnings: (() => string | undefined)[] = [];
   /** What makes the closure impossible: all of it is told at once. */
@@ -324,8 +326,12 @@ export class Collector {
     for (const { name, requester } of process.missing.slice(before?.missing.length ?? 0)) {
       // Beside it: found by the RPATH of another library that loads both.
       if (this.root.isFile(join(dirname(requester.path), name))) continue;
-      this.warnings.add(
-        `${requester.path} needs ${name}, which is not there: ${before === undefined ? "it" : before.program.path} can not load it`,
+      const who = before === undefined ? "it" : before.program.path;
+      // Or by its path by another one, as Java's launcher loads libjvm.so before what needs it; or it is of another C library.
+      this.warnLater(() =>
+        this.#hasLibrary(name)
+          ? undefined
+          : `${requester.path} needs ${name}, which is not there: ${who} can not load it`,
       );
     }
     return process;
@@ -356,6 +362,14 @@ export class Collector {
       if (object.byCache) this.cached.push(object);
     }
   }
+
+  /** Whether some file of the environment is that library, wherever it is. */
+  #hasLibrary(name: string): boolean {
+    this.#names ??= new Set([...this.files.keys()].map((path) => basename(path)));
+    if (this.#names.has(name)) return true;
+    return name === "libc.so" && [...this.processes.values()].some(({ search }) => search.family === "musl");
+  }
+  #names: Set<string> | undefined;
 
   #lack(asker: Asker, text: string): void {
     if (asker.strict === true) this.faults.push(text);

@@ -69,6 +69,10 @@ export const BY_EXTENSION: readonly (readonly [extension: RegExp, program: strin
   [/\.py$/, "python3"],
   [/\.pl$/, "perl"],
   [/\.sh$/, "sh"],
+  [/\.rb$/, "ruby"],
+  [/\.php$/, "php"],
+  [/\.lua$/, "lua"],
+  [/\.jar$/, "java"],
 ];
 
 export function isShell(interpreter: string): boolean {

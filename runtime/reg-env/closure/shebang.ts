@@ -40,7 +40,7 @@ export function takeScript(collector: Collector, path: string, script: Script, a
 }
 
 /** A guess, which brings too much rather than too little; only for scripts that were asked for, and scripts that these call. */
-function takeCommands(script: string, text: string, collector: Collector): void {
+export function takeCommands(script: string, text: string, collector: Collector): void {
   for (const command of commandsOf(text)) {
     const found = collector.findProgram(command);
     if (found !== undefined)

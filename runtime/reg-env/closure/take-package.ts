@@ -34,7 +34,31 @@ export function takePackage(name: string, collector: Collector): string[] {
         waiting.push({ name: dependency, text: `a file of the package ${dependency}, which ${next.name} depends on` });
       }
   }
+  takeAlternatives(seen, collector);
   return programs.filter((path) => collector.root.isFile(path)).sort();
+}
+
+/**
+ * Links that update-alternatives made to files of the packages: /usr/bin/convert. Source: update-alternatives(1); a file of its database has the status,
+ * the link, names and links of those that follow it, and after an empty line the alternatives.
+ */
+function takeAlternatives(names: ReadonlySet<string>, collector: Collector): void {
+  const { root, packages } = collector;
+  const folder = "/var/lib/dpkg/alternatives";
+  for (const name of root.list(folder)) {
+    const [, link = "", ...rest] = (root.readText(`${folder}/${name}`) ?? "").split("\n");
+    const end = rest.indexOf("");
+    const links = [link, ...rest.slice(0, Math.max(end, 0)).filter((_, index) => index % 2 === 1)];
+    for (const path of links) {
+      const target = root.resolve(path);
+      const owner = target?.stats.isFile() === true ? packages.ownerOf(target.path)?.name : undefined;
+      if (owner !== undefined && names.has(owner) && !MANUALS.test(path))
+        collector.add(path, {
+          rule: "package",
+          text: `a name that update-alternatives gave to a file of the package ${owner}`,
+        });
+    }
+  }
 }
 
 function takeFiles(name: string, text: string, collector: Collector): void {

@@ -1,8 +1,12 @@
 /** What a closure is asked for, and what it is. */
 
+import type { CommandRequest } from "./command.ts";
+
 export interface ClosureRequest {
   /** "/", or the path of a root filesystem. */
   readonly root: string;
+  /** What the environment is for. */
+  readonly command?: CommandRequest;
   /** Names looked up in the PATH of the root, or absolute paths inside it. */
   readonly programs: readonly string[];
   /** Installed packages of the root: all of their files. */
@@ -15,6 +19,8 @@ export interface ClosureRequest {
   readonly exclude?: readonly string[];
   /** LD_LIBRARY_PATH, as the programs will have it. */
   readonly libraryPath?: string;
+  /** Empty directories that the root does not have: PATH[:MODE[:USER[:GROUP]]]. */
+  readonly directories?: readonly string[];
   /** What a run of the program touched. */
   readonly traced?: readonly TracedFile[];
 }
@@ -24,6 +30,8 @@ export interface TracedFile {
   readonly path: string;
   /** "examined": stat(2), access(2), readlink(2) and the like. */
   readonly how: "executed" | "opened" | "examined";
+  /** Who says so, in words, when it is no run of --trace. */
+  readonly why?: string;
 }
 
 /** Why a file is in. */
@@ -56,14 +64,24 @@ export interface GeneratedFile {
   readonly reason: Reason;
 }
 
+/** An empty directory that the environment needs. */
+export interface GeneratedDirectory {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly reason: Reason;
+}
+
 export interface Closure {
   readonly root: string;
   /** By path, sorted. */
   readonly files: ReadonlyMap<string, ClosureFile>;
   /** By path, sorted; they take the place of the root's files. */
   readonly generated: ReadonlyMap<string, GeneratedFile>;
+  /** By path, sorted. */
+  readonly directories?: ReadonlyMap<string, GeneratedDirectory>;
   readonly warnings: readonly string[];
-  /** The first program, as it is called: a script has its interpreter before it where it can not be executed itself. */
+  /** The command or the first program, as it is called: a script has its interpreter before it where it can not be executed itself. */
   readonly command?: readonly string[];
 }
 

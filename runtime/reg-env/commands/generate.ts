@@ -1,16 +1,21 @@
-import { resolve } from "node:path";
+import { existsSync, lstatSync } from "node:fs";
+import { posix, resolve } from "node:path";
 import type { CommandModule } from "yargs";
-import { RegError } from "../../errors/errors.ts";
-import { parseEnvironmentName } from "../../reg/name.ts";
+import { RegError, UsageError } from "../../errors/errors.ts";
+import { type EnvironmentName, formatEnvironmentName, parseEnvironmentName } from "../../reg/name.ts";
 import { writeBundle } from "../bundle.ts";
-import { computeClosure, type TracedFile } from "../closure/closure.ts";
+import { type Closure, computeClosure, type TracedFile } from "../closure/closure.ts";
 import { PRESETS } from "../closure/presets.ts";
 import { generateEnvironment } from "../generate.ts";
-import { afterDashes, anyStore, type StoreArguments, storeOptions } from "../options.ts";
-import { plural, print, warn } from "../output.ts";
+import { afterDashes, anyStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
+import { formatBytes, note, plural, print, printJson, table, warn } from "../output.ts";
 import { withProgress } from "../progress.ts";
+import type { Installed } from "../store/environment.ts";
 import { traceCommand } from "../trace/trace.ts";
 import { splitWords } from "../trace/words.ts";
+import { parseProbe } from "../trial/probe.ts";
+import { runTrial, type TrialReport } from "../trial/trial.ts";
+import { splitClosure } from "../units.ts";
 import { describeInstalled } from "./install.ts";
 
 interface GenerateArguments extends StoreArguments {
@@ -22,10 +27,18 @@ interface GenerateArguments extends StoreArguments {
   readonly include: readonly string[];
   readonly exclude: readonly string[];
   readonly env: readonly string[];
-  readonly cwd: string;
+  readonly cwd: string | undefined;
   readonly trace: string | readonly string[] | undefined;
   readonly bundle: string | undefined;
   readonly replace: boolean;
+  readonly user: string | undefined;
+  readonly trial: boolean;
+  readonly probe: string | undefined;
+  readonly "time-limit": number;
+  readonly mkdir: readonly string[];
+  readonly runtime: string | undefined;
+  readonly "dry-run": boolean;
+  readonly format: string;
 }
 
 const LIST = { type: "string", array: true, requiresArg: true, nargs: 1, default: [] as string[] } as const;
@@ -34,7 +47,7 @@ export const command: CommandModule<object, GenerateArguments> = {
   command: "generate <environment>",
   describe: "make an environment of programs or packages, with all that they need to run",
   builder: (yargs) =>
-    storeOptions(yargs)
+    formatOption(storeOptions(yargs))
       .usage(
         "$0 generate <environment> [-- command]\n\nmake an environment of programs or packages, with all that they need to run",
       )
@@ -56,7 +69,33 @@ export const command: CommandModule<object, GenerateArguments> = {
           "run the command behind --, or this line, and take what it touches as well; can be given more than once",
       })
       .option("env", { ...LIST, describe: "NAME=value for the command" })
-      .option("cwd", { type: "string", default: "/", requiresArg: true, describe: "the command's working directory" })
+      .option("cwd", {
+        type: "string",
+        requiresArg: true,
+        defaultDescription: "/, or the current directory where the command names files of it",
+        describe: "the command's working directory",
+      })
+      .option("user", { type: "string", requiresArg: true, describe: "USER[:GROUP] that the command runs as" })
+      .option("mkdir", { ...LIST, describe: "PATH[:MODE[:USER[:GROUP]]], an empty directory that the program needs" })
+      .option("trial", {
+        type: "boolean",
+        default: false,
+        describe:
+          "run the command in the full root and in the environment, and add what it lacks until it does the same",
+      })
+      .option("probe", {
+        type: "string",
+        requiresArg: true,
+        describe: "what tells in a trial that a server works: http:PORT/PATH, tcp:PORT, exec:COMMAND",
+      })
+      .option("time-limit", {
+        type: "number",
+        default: 60,
+        requiresArg: true,
+        describe: "seconds for each run of a trial",
+      })
+      .option("runtime", { type: "string", requiresArg: true, describe: "the reg binary, for a trial" })
+      .option("dry-run", { type: "boolean", default: false, describe: "only say what would come in" })
       .option("bundle", { type: "string", requiresArg: true, describe: "write an OCI bundle too, for any runtime" })
       .option("replace", { type: "boolean", default: false, describe: "replace an environment of the same name" })
       .example("$0 generate web@1 -- nginx -g 'daemon off;'", "what nginx needs, and how to run it")
@@ -64,42 +103,173 @@ export const command: CommandModule<object, GenerateArguments> = {
   handler: async (argv) => {
     const name = parseEnvironmentName(argv.environment);
     const args = afterDashes(argv);
-    const [first] = args;
-    const programs = [...(first === undefined ? [] : [first]), ...argv.program];
-    if (programs.length === 0 && argv.package.length === 0 && argv.include.length === 0)
+    if (args.length + argv.program.length + argv.package.length + argv.include.length === 0)
       throw new RegError("EINVAL", "nothing is asked for", {
         hint: "name a --program or a --package, or a command behind --, as in reg-env generate web@1 -- nginx",
       });
-    const store = anyStore(argv);
+    const probe = argv.probe === undefined ? undefined : parseProbe(argv.probe);
+    const tries = argv.trial || probe !== undefined;
+    if (tries && (args.length === 0 || argv["dry-run"]))
+      throw new UsageError("a trial needs a command behind --, and an environment that it may make");
+    const store = argv["dry-run"] ? undefined : anyStore(argv);
     const root = resolve(argv.root);
-    const traced = await traceAll(root, traceLines(argv.trace, args), argv.env);
-    const closure = await withProgress("look for what is needed", async () =>
-      computeClosure({
-        root,
-        programs,
-        packages: argv.package,
-        presets: argv.preset,
-        include: argv.include,
-        exclude: argv.exclude,
-        ...libraryPathOf(argv.env),
-        traced,
-      }),
-    );
-    const installed = await withProgress("generate", (report) =>
-      generateEnvironment(store, closure, {
-        name,
-        command: { args: args.length > 0 ? args : (closure.command ?? []), env: argv.env, cwd: argv.cwd },
-        replace: argv.replace,
-        onFile: (done, total) => report(`${done} of ${plural(total, "file")}`),
-      }),
-    );
+    const cwd = folderOf(argv.cwd, root, args);
+    const traced = await traceAll(root, traceLines(argv.trace, args), argv.env, cwd);
+    const compute = (more: readonly TracedFile[]) =>
+      withProgress("look for what is needed", async () =>
+        computeClosure({
+          root,
+          ...(args.length === 0 ? {} : { command: { args, cwd } }),
+          programs: argv.program,
+          packages: argv.package,
+          presets: argv.preset,
+          include: argv.include,
+          exclude: argv.exclude,
+          directories: argv.mkdir,
+          ...libraryPathOf(argv.env),
+          traced: [...traced, ...more],
+        }),
+      );
+    let closure = await compute([]);
+    const command = {
+      args: closure.command ?? args,
+      env: argv.env,
+      cwd,
+      ...(argv.user === undefined ? {} : { user: argv.user }),
+    };
+    if (store === undefined) {
+      printPlan(name, closure, argv.format);
+      return;
+    }
+    const install = (replace: boolean) =>
+      withProgress("generate", (report) =>
+        generateEnvironment(store, closure, {
+          name,
+          command,
+          replace,
+          onFile: (done, total) => report(`${done} of ${plural(total, "file")}`),
+        }),
+      );
+    let installed = await install(argv.replace);
+    const make = async (more: readonly TracedFile[]) => {
+      if (more.length > 0) {
+        closure = await compute(more);
+        installed = await install(true);
+      }
+      return { tree: installed.tree, closure };
+    };
+    const trial = tries
+      ? await withProgress("trial", (report) =>
+          runTrial({
+            root,
+            make,
+            command,
+            runtime: argv.runtime,
+            probe,
+            timeLimitMs: argv["time-limit"] * 1000,
+            onProgress: report,
+          }),
+        )
+      : undefined;
     for (const warning of closure.warnings) warn(warning);
-    print(`${describeInstalled(installed)}, ${plural(closure.files.size + closure.generated.size, "file")}`);
+    if (argv.format === "json") printJson(describeGenerated(installed, closure, trial));
+    else {
+      print(`${describeInstalled(installed)}, ${plural(closure.files.size + closure.generated.size, "file")}`);
+      if (trial !== undefined) tellTrial(trial);
+    }
+    if (trial?.difference !== undefined) process.exitCode = 1;
     if (argv.bundle === undefined) return;
     await writeBundle(store, installed.manifest, argv.bundle);
-    print(`bundle in ${argv.bundle}`);
+    if (argv.format === "text") print(`bundle in ${argv.bundle}`);
   },
 };
+
+/** The command's working directory: as named, or the current one where the command names files in it. */
+function folderOf(named: string | undefined, root: string, args: readonly string[]): string {
+  if (named !== undefined) return root === "/" ? resolve(named) : posix.resolve("/", named);
+  const here = process.cwd();
+  const isHere = (name: string) =>
+    name !== "" && !name.startsWith("/") && !name.startsWith("-") && existsSync(resolve(here, name));
+  const found =
+    root === "/" && here !== "/"
+      ? args.find((name, index) => (index > 0 || name.includes("/")) && isHere(name))
+      : undefined;
+  if (found === undefined) return "/";
+  note(`the command names ${found}, so its working directory is ${here} (--cwd says another)`);
+  return here;
+}
+
+/** What a dry run says: the units, and in JSON all files with their reasons. */
+function printPlan(name: EnvironmentName, closure: Closure, format: string): void {
+  const units = splitClosure(closure, name);
+  const sizes = new Map([...closure.files.keys()].map((path) => [path, sizeOf(closure.root, path)]));
+  const bytesOf = (paths: readonly string[]) => paths.reduce((sum, path) => sum + (sizes.get(`/${path}`) ?? 0), 0);
+  for (const warning of closure.warnings) warn(warning);
+  if (format === "json") {
+    const files = [...closure.files.values()].map((file) => ({ ...file, sizeBytes: sizes.get(file.path) ?? 0 }));
+    const generated = [...closure.generated].map(([path, { reason }]) => ({ path, reason }));
+    printJson({
+      environment: formatEnvironmentName(name),
+      command: closure.command ?? [],
+      files,
+      generated,
+      warnings: closure.warnings,
+    });
+    return;
+  }
+  const rows = units.map((unit) => [
+    `${unit.name}@${unit.version}`,
+    String(unit.paths.length),
+    formatBytes(bytesOf(unit.paths)),
+  ]);
+  print(table(["UNIT", "FILES", "SIZE"], rows));
+  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  print(
+    `${formatEnvironmentName(name)} would have ${plural(sizes.size + closure.generated.size, "file")}, ${formatBytes(bytes)}`,
+  );
+}
+
+function sizeOf(root: string, path: string): number {
+  const stats = lstatSync(`${root === "/" ? "" : root}${path}`, { throwIfNoEntry: false });
+  return stats?.isFile() === true ? stats.size : 0;
+}
+
+function describeGenerated(installed: Installed, closure: Closure, trial: TrialReport | undefined) {
+  const { manifest, newObjects, newBytes, repaired, changed } = installed;
+  return {
+    environment: formatEnvironmentName(manifest),
+    tree: manifest.tree,
+    command: manifest.command,
+    units: manifest.units.length,
+    files: closure.files.size + closure.generated.size,
+    newObjects,
+    newBytes,
+    repaired,
+    changed,
+    warnings: closure.warnings,
+    ...(trial === undefined
+      ? {}
+      : {
+          trial: {
+            same: trial.difference === undefined,
+            difference: trial.difference,
+            rounds: trial.rounds,
+            added: trial.added,
+          },
+        }),
+  };
+}
+
+const MOST_ADDED = 20;
+
+function tellTrial({ difference, full, rounds, added }: TrialReport): void {
+  for (const { path, why = "" } of added.slice(0, MOST_ADDED)) print(`  added ${path}: ${why}`);
+  if (added.length > MOST_ADDED) print(`  and ${added.length - MOST_ADDED} more (reg-env show --files)`);
+  const how = full.answer === undefined ? `status ${full.status}` : "an answer to the probe";
+  const tries = rounds === 1 ? "at the first try" : `after ${plural(rounds - 1, "addition")}`;
+  if (difference === undefined) print(`trial: the same as in the full root, ${tries} (${how})`);
+  else warn(`trial: not the same as in the full root: ${difference}`);
+}
 
 function libraryPathOf(env: readonly string[]): { libraryPath?: string } {
   const libraryPath = env.findLast((each) => each.startsWith("LD_LIBRARY_PATH="))?.replace(/^[^=]*=/, "");
@@ -123,10 +293,11 @@ async function traceAll(
   root: string,
   commands: readonly (readonly string[])[],
   env: readonly string[],
+  cwd: string,
 ): Promise<TracedFile[]> {
   const files: TracedFile[] = [];
   for (const command of commands) {
-    const traced = await traceCommand(root, command, env);
+    const traced = await traceCommand(root, command, env, cwd);
     if (traced.status !== 0) warn(`the traced command ${command.join(" ")} ended with status ${traced.status}`);
     files.push(...traced.files);
   }

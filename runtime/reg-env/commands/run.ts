@@ -1,14 +1,19 @@
+import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { parseEnvironmentName } from "../../reg/name.ts";
+import { newId } from "../container.ts";
 import {
   afterDashes,
   existingStore,
+  parseMount,
+  parseSize,
   parseWorkdir,
   parseWritable,
   type StoreArguments,
   storeOptions,
 } from "../options.ts";
-import { runEnvironments } from "../run.ts";
+import { note, print } from "../output.ts";
+import { runEnvironments, startEnvironments } from "../run.ts";
 
 interface RunArguments extends StoreArguments {
   readonly environments: string[];
@@ -18,6 +23,12 @@ interface RunArguments extends StoreArguments {
   readonly workdir: string | undefined;
   readonly network: string;
   readonly runtime: string | undefined;
+  readonly user: string | undefined;
+  readonly volume: string[];
+  readonly hostname: string | undefined;
+  readonly memory: string | undefined;
+  readonly name: string | undefined;
+  readonly detach: boolean;
 }
 
 export const command: CommandModule<object, RunArguments> = {
@@ -58,13 +69,31 @@ export const command: CommandModule<object, RunArguments> = {
         requiresArg: true,
         describe: "a loopback device, or the host's network",
       })
+      .option("user", { type: "string", requiresArg: true, describe: "USER[:GROUP] of the environment, or numbers" })
+      .option("volume", {
+        type: "string",
+        array: true,
+        requiresArg: true,
+        nargs: 1,
+        default: [],
+        describe: "SOURCE:DESTINATION[:ro], a file or directory to mount; can be given more than once",
+      })
+      .option("hostname", { type: "string", requiresArg: true, describe: "the container's hostname" })
+      .option("memory", { type: "string", requiresArg: true, describe: "limit for memory and swap, such as 512m" })
+      .option("name", { type: "string", requiresArg: true, describe: "the container's name, for reg's other commands" })
+      .option("detach", {
+        type: "boolean",
+        default: false,
+        describe: "leave it in the background: reg list shows it, reg delete --force NAME ends it",
+      })
       .option("runtime", {
         type: "string",
         requiresArg: true,
         describe: "the reg binary; $REG, or reg in PATH when not given",
       }),
   handler: async (argv) => {
-    process.exitCode = await runEnvironments(existingStore(argv), {
+    const store = existingStore(argv);
+    const options = {
       environments: argv.environments.map(parseEnvironmentName),
       store: argv.store,
       domain: argv.domain,
@@ -72,10 +101,25 @@ export const command: CommandModule<object, RunArguments> = {
       env: argv.env.map(expandVariable),
       writable: parseWritable(argv.writable),
       hostNetwork: argv.network === "host",
-      ...(argv.cwd === undefined ? {} : { cwd: argv.cwd }),
+      cwd: argv.cwd,
       ...(argv.workdir === undefined ? {} : { workdir: parseWorkdir(argv.workdir) }),
-      ...(argv.runtime === undefined ? {} : { runtime: argv.runtime }),
-    });
+      runtime: argv.runtime,
+      user: argv.user,
+      volumes: argv.volume.map((text) => {
+        const { source, destination, readonly } = parseMount("volume", text);
+        return { source: resolve(source), destination, readonly };
+      }),
+      hostname: argv.hostname,
+      memoryBytes: argv.memory === undefined ? undefined : parseSize("memory", argv.memory),
+    };
+    if (!argv.detach) {
+      process.exitCode = await runEnvironments(store, options, argv.name);
+      return;
+    }
+    const name = argv.name ?? newId();
+    const output = await startEnvironments(store, options, name);
+    print(name);
+    note(`its output is in ${output}; reg delete --force ${name} ends it`);
   },
 };
 

@@ -3,7 +3,7 @@
 import { ENOENT } from "../../errors/errno.ts";
 import * as C from "../../libc/constants.ts";
 import { close, isErrno, open } from "../../libc/file.ts";
-import type { Entry, Unit } from "../../reg/manifest.ts";
+import type { DirectoryEntry, Entry, Unit } from "../../reg/manifest.ts";
 import { captureEntry, stageContent } from "./capture.ts";
 import type { Staging } from "./staging.ts";
 
@@ -16,6 +16,8 @@ export interface UnitSource {
   readonly paths: readonly string[];
   /** Files that the root does not have like this. */
   readonly generated?: readonly GeneratedSource[];
+  /** Empty directories that the root does not have like this. */
+  readonly directories?: readonly Omit<DirectoryEntry, "type">[];
 }
 
 export interface GeneratedSource {
@@ -43,6 +45,7 @@ export async function captureUnit(
       entries.set(path, stageContent(staging, path, content, mode));
       addParents(staging, root, path, entries, plain);
     }
+    for (const directory of source.directories ?? []) entries.set(directory.path, { type: "directory", ...directory });
     return { name: source.name, version: source.version, entries: sortEntries([...entries.values()]) };
   } finally {
     close(root);

@@ -23,35 +23,27 @@ const FORKS = /^(clone3?|v?fork)$/;
 /** Places for files that are thrown away. */
 const PASSING = /^\/(tmp|var\/tmp|proc|sys|dev|run)(\/|$)/;
 
+/** A call that names a file. */
+export interface FileCall {
+  readonly name: string;
+  readonly args: string;
+  /** Absolute in the root. */
+  readonly path: string;
+  /** Such as "ENOENT"; absent when it succeeded. */
+  readonly error?: string;
+}
+
 /** By path, sorted; executed wins over opened, and opened over examined. */
-export function parseTrace(log: string, { directory, prefix }: TraceOptions): TracedFile[] {
+export function parseTrace(log: string, options: TraceOptions): TracedFile[] {
   const found = new Map<string, TracedFile["how"]>();
   const made = new Set<string>();
-  const directories = new Map<string, string>();
   const rank = { executed: 2, opened: 1, examined: 0 } as const;
-  const inRoot = (path: string) => (prefix !== "" && path.startsWith(prefix) ? path.slice(prefix.length) || "/" : path);
-  for (const { pid, name, args, result } of calls(log)) {
-    const failed = result === undefined || result.startsWith("-") || result.startsWith("?");
-    const own = directories.get(pid) ?? directory;
-    if (FORKS.test(name)) {
-      const child = /^\d+/.exec(result ?? "")?.[0];
-      if (child !== undefined && !directories.has(child)) directories.set(child, own);
-      continue;
-    }
-    if (failed) continue;
-    if (name === "fchdir") {
-      const target = /^\d+<([^>]*)>/.exec(args)?.[1];
-      if (target !== undefined) directories.set(pid, inRoot(target));
-      continue;
-    }
-    const paths = pathsOf(args).map(({ base, path }) => posix.resolve(base === undefined ? own : inRoot(base), path));
-    const path = paths.at(MAKES.test(name) ? -1 : 0);
-    if (path === undefined || made.has(path)) continue;
+  for (const { name, args, path, error } of fileCalls(log, options)) {
+    if (error !== undefined || made.has(path)) continue;
     const note = (how: TracedFile["how"]) => {
       const known = found.get(path);
       if (path !== "/" && !PASSING.test(path) && (known === undefined || rank[how] > rank[known])) found.set(path, how);
     };
-    if (name === "chdir") directories.set(pid, path);
     if (EXECUTES.test(name)) note("executed");
     else if (MAKES.test(name)) made.add(path);
     else if (OPENS.test(name)) {
@@ -62,6 +54,32 @@ export function parseTrace(log: string, { directory, prefix }: TraceOptions): Tr
     } else if (EXAMINES.test(name)) note("examined");
   }
   return [...found].sort(([left], [right]) => (left < right ? -1 : 1)).map(([path, how]) => ({ path, how }));
+}
+
+/** Calls that name a file, in order; each process has its own working directory. */
+export function* fileCalls(log: string, { directory, prefix }: TraceOptions): Generator<FileCall> {
+  const directories = new Map<string, string>();
+  const inRoot = (path: string) => (prefix !== "" && path.startsWith(prefix) ? path.slice(prefix.length) || "/" : path);
+  for (const { pid, name, args, result } of calls(log)) {
+    const failed = result === undefined || result.startsWith("-") || result.startsWith("?");
+    const own = directories.get(pid) ?? directory;
+    if (FORKS.test(name)) {
+      const child = /^\d+/.exec(result ?? "")?.[0];
+      if (child !== undefined && !directories.has(child)) directories.set(child, own);
+      continue;
+    }
+    if (name === "fchdir") {
+      const target = failed ? undefined : /^\d+<([^>]*)>/.exec(args)?.[1];
+      if (target !== undefined) directories.set(pid, inRoot(target));
+      continue;
+    }
+    const paths = pathsOf(args).map(({ base, path }) => posix.resolve(base === undefined ? own : inRoot(base), path));
+    const path = paths.at(MAKES.test(name) ? -1 : 0);
+    if (path === undefined) continue;
+    if (name === "chdir" && !failed) directories.set(pid, path);
+    const error = failed ? (/^-1 (\w+)/.exec(result ?? "")?.[1] ?? "unknown") : undefined;
+    yield { name, args, path, ...(error === undefined ? {} : { error }) };
+  }
 }
 
 function isOutput(name: string, args: string): boolean {

@@ -49,6 +49,7 @@ export async function traceCommand(
   root: string,
   command: readonly string[],
   env: readonly string[] = [],
+  cwd = "/",
 ): Promise<Traced> {
   const folder = mkdtempSync(join(tmpdir(), "reg-env-trace-"));
   const overlay = mkdtempSync(join(tmpdir(), "reg-env-trace-"));
@@ -56,9 +57,9 @@ export async function traceCommand(
   const isHost = resolve(root) === "/";
   const options = [...STRACE, ...env.flatMap((variable) => ["-E", variable]), "-o", log];
   try {
-    const inRoot = [...options, "chroot", join(overlay, "root"), ...command];
+    const inRoot = [...options, "unshare", "--root", join(overlay, "root"), "--wd", cwd, ...command];
     const status = isHost
-      ? await run("strace", [...options, ...withPath(command)])
+      ? await run("strace", [...options, ...withPath(command, cwd)], cwd)
       : await run("unshare", [
           "--mount",
           "--propagation",
@@ -77,7 +78,7 @@ export async function traceCommand(
       });
     const prefix = isHost ? "" : join(overlay, "root");
     return {
-      files: parseTrace(isHost ? text : afterChroot(text, prefix), { directory: isHost ? process.cwd() : "/", prefix }),
+      files: parseTrace(isHost ? text : afterChroot(text, prefix), { directory: cwd, prefix }),
       status,
     };
   } finally {
@@ -87,12 +88,14 @@ export async function traceCommand(
 }
 
 /** strace looks the program up in its own PATH. */
-function withPath([program = "", ...args]: readonly string[]): string[] {
-  const found = program.includes("/") ? undefined : SEARCH_PATH.map((folder) => join(folder, program)).find(existsSync);
+function withPath([program = "", ...args]: readonly string[], cwd: string): string[] {
+  const found = program.includes("/")
+    ? resolve(cwd, program)
+    : SEARCH_PATH.map((folder) => join(folder, program)).find(existsSync);
   return [found ?? program, ...args];
 }
 
-/** Without what chroot(1) itself looked at. */
+/** Without what unshare(1) itself looked at. */
 function afterChroot(log: string, root: string): string {
   const call = log.indexOf(`chroot("${root}"`);
   return call === -1 ? "" : log.slice(log.indexOf("\n", call) + 1);
@@ -107,8 +110,8 @@ function readLog(path: string): string | undefined {
 }
 
 /** With our terminal; signals of the terminal are for the command, and end it, not us. */
-function run(program: string, args: readonly string[]): Promise<number> {
-  const child = spawn(program, args, { stdio: "inherit" });
+function run(program: string, args: readonly string[], cwd = "/"): Promise<number> {
+  const child = spawn(program, args, { stdio: "inherit", cwd });
   const forward = (signal: NodeJS.Signals) => child.kill(signal);
   const ignore = () => undefined;
   process.on("SIGINT", ignore);

@@ -10,6 +10,7 @@ export class Apk {
   readonly #packages = new Map<string, Package>();
   readonly #dependencies = new Map<string, string[]>();
   readonly #owners = new Map<string, Package>();
+  readonly #origins = new Map<string, string>();
 
   constructor(root: Root) {
     for (const paragraph of (root.readText("/lib/apk/db/installed") ?? "").split("\n\n")) {
@@ -24,6 +25,7 @@ export class Apk {
         else if (line.startsWith("R:")) files.push(`/${folder === "" ? "" : `${folder}/`}${line.slice(2)}`);
       }
       this.#packages.set(name, { name, version });
+      this.#origins.set(name, field("o") ?? name);
       const depends = field("D")?.split(" ") ?? [];
       this.#dependencies.set(
         name,
@@ -53,6 +55,11 @@ export class Apk {
   /** Alpine's depend on names of libraries: those are found by what needs them. */
   dependenciesOf(name: string): string[] {
     return (this.#dependencies.get(name) ?? []).filter((each) => this.#packages.has(each));
+  }
+
+  siblingsOf(name: string): string[] {
+    const origin = this.#origins.get(name);
+    return this.names().filter((each) => each !== name && origin !== undefined && this.#origins.get(each) === origin);
   }
 
   filesOf(name: string): string[] | undefined {

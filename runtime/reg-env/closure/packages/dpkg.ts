@@ -13,14 +13,16 @@ export class Dpkg {
   /** By name without architecture; several where architectures share a machine. */
   readonly #packages = new Map<string, { package: Package; list: string }[]>();
   readonly #depends = new Map<string, string>();
+  readonly #sources = new Map<string, string>();
   readonly #aliases = new Map<string, string>();
   #owners: Map<string, Package> | undefined;
 
   constructor(root: Root) {
     this.#root = root;
     const lists = new Set(root.list(`${DATABASE}/info`).filter((name) => name.endsWith(".list")));
-    for (const { name, version, architecture, depends } of installed(root)) {
+    for (const { name, version, architecture, depends, source } of installed(root)) {
       this.#depends.set(name, depends);
+      this.#sources.set(name, source);
       const list = [`${name}:${architecture}.list`, `${name}.list`].find((each) => lists.has(each));
       if (list === undefined) continue;
       const entries = this.#packages.get(name) ?? [];
@@ -59,6 +61,11 @@ export class Dpkg {
       const names = group.split("|").map((each) => each.trim().replace(/[\s:(].*$/s, ""));
       return names.filter((each) => this.#packages.has(each)).slice(0, 1);
     });
+  }
+
+  siblingsOf(name: string): string[] {
+    const source = this.#sources.get(name);
+    return this.names().filter((each) => each !== name && source !== undefined && this.#sources.get(each) === source);
   }
 
   /** Every path of an installed package, folders too, as they are on the disk; undefined when it is not installed. */
@@ -113,6 +120,7 @@ interface Status {
   readonly version: string;
   readonly architecture: string;
   readonly depends: string;
+  readonly source: string;
 }
 
 /** Packages whose files are unpacked, from the status file's paragraphs; images without a package manager have a file each. */
@@ -129,7 +137,13 @@ function installed(root: Root): Status[] {
     const version = field("Version");
     const state = field("Status")?.split(" ")[2];
     if (name === undefined || version === undefined || state === "not-installed" || state === "config-files") continue;
-    found.push({ name, version, architecture: field("Architecture") ?? "all", depends: field("Depends") ?? "" });
+    found.push({
+      name,
+      version,
+      architecture: field("Architecture") ?? "all",
+      depends: field("Depends") ?? "",
+      source: field("Source")?.replace(/ .*/, "") ?? name,
+    });
   }
   return found;
 }

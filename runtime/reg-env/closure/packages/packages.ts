@@ -11,6 +11,8 @@ export interface Packages {
   ownerOf(path: string): Package | undefined;
   /** Installed packages that it depends on, of alternatives the first. */
   dependenciesOf(name: string): string[];
+  /** Other installed packages that were built of the same source. */
+  siblingsOf(name: string): string[];
   filesOf(name: string): string[] | undefined;
 }
 

@@ -1,7 +1,9 @@
 /** All rules, in the order in which they are asked. */
 import type { Rule } from "../collector.ts";
+import { beside } from "./beside.ts";
 import { dataRules } from "./data.ts";
 import { dlopen } from "./dlopen.ts";
+import { fonts } from "./fonts.ts";
 import { git } from "./git.ts";
 import { languages } from "./languages.ts";
 import { nameService } from "./name-service.ts";
@@ -20,4 +22,6 @@ export const RULES: readonly Rule[] = [
   perl,
   git,
   languages,
+  fonts,
+  beside,
 ];

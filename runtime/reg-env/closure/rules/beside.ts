@@ -1,0 +1,70 @@
+/**
+ * What a script that was named reads from its own folder: modules and files that stand beside it. Names are taken as they stand in the text, in
+ * quotes or behind `import`; those that are no file there are nothing to us.
+ */
+import { basename, dirname, extname, posix } from "node:path";
+import type { Asker, Collector, Rule } from "../collector.ts";
+import { isShell, parseScript, readHead } from "../script.ts";
+import { takeCommands } from "../shebang.ts";
+
+const INTERPRETERS = /^(python|perl|ruby|php|node|nodejs|lua|tclsh|wish|Rscript|java)[\d.-]*$/;
+const QUOTED = /(["'])((?:(?!\1)[^\\\n]){1,200})\1/g;
+/** Words of a shell script that can only be paths, or have an ending. */
+const BARE = /(?:^|[\s=(])((?:\.{1,2}|[\w.-]+)?\/[\w./+-]{1,200}|[\w-]+\.[A-Za-z]\w{0,8})(?=[\s;)|&]|$)/gm;
+const PYTHON_IMPORT = /^[ \t]*(?:import|from)[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*)/gm;
+const LARGEST_BYTES = 1024 * 1024;
+const MOST_NAMES = 5000;
+
+export const beside: Rule = {
+  name: "beside",
+  apply({ path, interpreter, elf, asker }, collector) {
+    if (asker.named !== true || elf !== undefined || interpreter === undefined) return;
+    // By the name that it is called by: what /bin/sh leads to may be busybox.
+    const script = parseScript(readHead(collector.root.hostPath(path)));
+    const runner = script?.program ?? script?.interpreter ?? asker.runner ?? interpreter;
+    const isScript = isShell(runner) || INTERPRETERS.test(basename(runner));
+    const size = collector.root.resolve(path)?.stats.size ?? 0;
+    if (!isScript || size > LARGEST_BYTES) return;
+    const text = collector.root.readText(path) ?? "";
+    if (text.includes("\0")) return;
+    const names = new Set([...text.matchAll(QUOTED)].map(([, , name = ""]) => name));
+    if (isShell(runner)) takeCommands(path, text, collector);
+    if (isShell(runner)) for (const [, name = ""] of text.matchAll(BARE)) names.add(name);
+    const next = { ...asker, rule: "beside", from: path, as: "data", runner } as const;
+    for (const name of [...names].slice(0, MOST_NAMES)) take(name, path, next, collector);
+    if (/^python/.test(basename(runner)))
+      for (const [, list = ""] of text.matchAll(PYTHON_IMPORT))
+        for (const name of list.split(",")) takeModule(name.trim(), path, next, collector);
+  },
+};
+
+function take(name: string, script: string, asker: Asker, collector: Collector): void {
+  if (/[*?$%{}<>|]|^[./]*$|\/\//.test(name)) return;
+  const folder = dirname(script);
+  const text = `${script} names it`;
+  for (const candidate of [name, `${name}${extname(script)}`]) {
+    const path = posix.resolve(folder, candidate);
+    const found = collector.root.resolve(path);
+    if (found === undefined || path === script) continue;
+    if (found.stats.isFile()) {
+      // A word that is the name of a file in /usr/bin says nothing.
+      if (name.includes("/") || !/^\/(usr\/|)s?bin$/.test(folder)) collector.add(path, { ...asker, text });
+    } else if (
+      found.stats.isDirectory() &&
+      !name.startsWith("/") &&
+      path.startsWith(`${folder}/`) &&
+      folder.split("/").length > 2
+    )
+      collector.addTree(path, { ...asker, text });
+  }
+}
+
+/** `import a.b`: a.py, or the folder a with all that is in it. */
+function takeModule(name: string, script: string, asker: Asker, collector: Collector): void {
+  const [top = ""] = name.replace(/^\.+/, "").split(".");
+  const path = posix.join(dirname(script), top);
+  if (top === "" || /^\/(usr\/|)s?bin\//.test(path)) return;
+  const text = `${script} imports ${name}`;
+  if (collector.root.isDirectory(path)) collector.addTree(path, { ...asker, text });
+  else if (collector.root.isFile(`${path}.py`)) collector.add(`${path}.py`, { ...asker, text });
+}

@@ -1,0 +1,120 @@
+/**
+ * A command is run in the full root and in the environment that was made for it. Where it does not do the same, what it looked for in vain, and
+ * the full root has, comes in, and it is tried again; at last all that it opens in the full root.
+ */
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { RegError } from "../../errors/errors.ts";
+import type { Closure } from "../closure/closure.ts";
+import { Root } from "../closure/root.ts";
+import type { TracedFile } from "../closure/types.ts";
+import { parseTrace } from "../trace/parse.ts";
+import { difference } from "./compare.ts";
+import { findMissing } from "./missing.ts";
+import { type Outcome, type TrialOptions, tryIn } from "./place.ts";
+import { readTrace } from "./tracer.ts";
+
+export interface Trial extends TrialOptions {
+  /** The full root, a directory. */
+  readonly root: string;
+  /** Makes the environment with these files beside what it has, and returns its tree and what is in it. */
+  readonly make: (more: readonly TracedFile[]) => Promise<{ readonly tree: string; readonly closure: Closure }>;
+  readonly onProgress?: (text: string) => void;
+}
+
+export interface TrialReport {
+  /** What differs still; undefined when all is the same. */
+  readonly difference?: string;
+  /** In the full root. */
+  readonly full: Outcome;
+  readonly rounds: number;
+  /** What was added, in order. */
+  readonly added: readonly TracedFile[];
+}
+
+const MOST_ROUNDS = 12;
+
+/** Throws RegError when the command does not end, or its probe has no answer, in the full root: there is nothing to compare with. */
+export async function runTrial(trial: Trial): Promise<TrialReport> {
+  const { root, make, onProgress = () => undefined } = trial;
+  const added: TracedFile[] = [];
+  onProgress("in the full root");
+  const full = await tryIn(root, trial);
+  if (full.late) throw tooLate(trial, full);
+  let again: Outcome | undefined;
+  let isTracedInFull = false;
+  for (let round = 1; ; round++) {
+    const { tree, closure } = await make(added);
+    onProgress(`in the environment, round ${round}`);
+    const own = await tryIn(tree, trial);
+    let differs = difference(full, own, again);
+    if (differs !== undefined && again === undefined) {
+      again = await tryIn(root, trial); // What differs there, too, is no sign.
+      differs = difference(full, own, again);
+    }
+    if (differs === undefined || round === MOST_ROUNDS)
+      return { full, rounds: round, added, ...(differs === undefined ? {} : { difference: differs }) };
+    onProgress(`looking for what was missing, round ${round}`);
+    const known = new Set(added.map(({ path }) => path));
+    let more = (await lookFor(tree, trial)).filter(({ path }) => !known.has(path));
+    if (more.length === 0 && !isTracedInFull) {
+      isTracedInFull = true;
+      more = (await openedIn(root, trial)).filter(({ path }) => !known.has(path) && !isIn(path, closure));
+    }
+    if (more.length === 0) return { full, rounds: round, added, difference: differs };
+    added.push(...more);
+  }
+}
+
+/** What the environment's run looked for in vain. */
+async function lookFor(tree: string, trial: Trial): Promise<TracedFile[]> {
+  const log = await traceIn(tree, trial);
+  const how = (call: string): TracedFile["how"] => (call.startsWith("execve") ? "executed" : "opened");
+  return findMissing(log, trial.command.cwd, new Root(trial.root), new Root(tree)).map(({ path, call }) => ({
+    path,
+    how: how(call),
+    why: `the trial looked for it in vain (${call})`,
+  }));
+}
+
+async function openedIn(root: string, trial: Trial): Promise<TracedFile[]> {
+  const log = await traceIn(root, trial);
+  return parseTrace(log, { directory: trial.command.cwd, prefix: "" })
+    .filter(({ how }) => how !== "examined")
+    .map((file) => ({ ...file, why: `the trial ${file.how} it in the full root` }));
+}
+
+async function traceIn(root: string, trial: Trial): Promise<string> {
+  const folder = fs.mkdtempSync(join(tmpdir(), "reg-env-trial-log-"));
+  try {
+    await tryIn(root, trial, join(folder, "log"));
+    if (!fs.existsSync(join(folder, "log")))
+      throw new RegError("ENOENT", "the trial could not be traced", {
+        hint: "tracing needs strace (Debian's package strace)",
+      });
+    return readTrace(join(folder, "log"));
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isIn(path: string, { root, files, generated }: Closure): boolean {
+  const found = new Root(root).resolve(path);
+  return found === undefined || files.has(found.path) || generated.has(found.path);
+}
+
+function tooLate({ probe, timeLimitMs }: Trial, { stderr }: Outcome): RegError {
+  const last = stderr.trim().split("\n").at(-1) ?? "";
+  const said = last === "" ? "" : `; it said ${JSON.stringify(last.slice(0, 300))}`;
+  return new RegError(
+    "ETIMEDOUT",
+    `trial: in the full root ${probe === undefined ? "the command did not end" : "the probe got no answer"} within ${timeLimitMs / 1000} s${said}`,
+    {
+      hint:
+        probe === undefined
+          ? "for a server, say what tells that it works: --probe http:80/, tcp:5432 or exec:'redis-cli ping'; --time-limit gives it longer"
+          : "does the command stay in the foreground? --time-limit gives it longer",
+    },
+  );
+}
