@@ -18,7 +18,8 @@ const MOST_NAMES = 5000;
 export const beside: Rule = {
   name: "beside",
   apply({ path, interpreter, elf, asker }, collector) {
-    if (asker.named !== true || elf !== undefined || interpreter === undefined) return;
+    const isAsked = asker.named === true && asker.rule !== "include";
+    if (!isAsked || elf !== undefined || interpreter === undefined) return;
     // By the name that it is called by: what /bin/sh leads to may be busybox.
     const script = parseScript(readHead(collector.root.hostPath(path)));
     const runner = script?.program ?? script?.interpreter ?? asker.runner ?? interpreter;
