@@ -139,8 +139,16 @@ test("a restore that fails leaves nothing", () =>
     assert.match(failed.stderr, /CRIU could not restore container ".*": .*\nhint: its log is .*restore.log\n$/);
     fixture.fail("does not exist", ["state", id]);
     fixture.assertNothingLeft();
-    // And nothing is in the way of another try.
     writeFileSync(join(images, "mm-1.img"), memory);
+    // CRIU would ask for the rest for ever.
+    const pages = readFileSync(join(images, "pages-1.img"));
+    writeFileSync(join(images, "pages-1.img"), pages.subarray(0, pages.length - 1));
+    const short = restore(fixture, id, bundle, images);
+    assert.is(short.status, 1);
+    assert.match(short.stderr, `pages-1.img was cut off: it has ${pages.length - 1} bytes of ${pages.length}`);
+    fixture.assertNothingLeft();
+    writeFileSync(join(images, "pages-1.img"), pages);
+    // And nothing is in the way of another try.
     ok(restore(fixture, id, bundle, images));
     fixture.succeed("delete", "--force", id);
     fixture.assertNothingLeft();

@@ -25,6 +25,7 @@ import { Container } from "./container.ts";
 import { type Built, checkTerminal, firstState } from "./create.ts";
 import { readDescriptors } from "./criu/descriptors.ts";
 import { type CriuDirectories, type CriuOptions, commonOptions, openDirectories, refusal } from "./criu/options.ts";
+import { checkPages } from "./criu/pages.ts";
 import { removeStopped, runPoststop } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
 import { type Interrupt, receive } from "./interrupt.ts";
@@ -123,6 +124,7 @@ class Restoration {
     const { plan, loaded, options, directories, interrupt } = this.#given;
     const { rollback } = this;
     const descriptors = readDescriptors(directories.images);
+    if (options.lazyPages !== true) checkPages(directories.images);
     this.#consoleSocket = connectIfGiven(options.consoleSocket, rollback);
     const resctrl = plan.intelRdt === undefined ? undefined : new NewResctrl(plan.intelRdt);
     const first: StateFile = { ...firstState(loaded.config, plan, resctrl?.state), restored: true };
