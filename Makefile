@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance demo man install clean bench-shim dist release-check reference experiments-share
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance conformance-vm demo man install clean bench-shim dist release-check reference experiments-share
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -80,6 +80,9 @@ ifeq ($(SUITE),)
 else
 	@sh conformance/suites/callers.sh $(SUITE) $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
 endif
+
+conformance-vm: build tools ## run the callers of Debian sid in a virtual machine under systemd, on cgroup v2 alone; SUITE=trixie CALLERS="podman-systemd cri-systemd" WRITE=1
+	@sh conformance/vm/callers.sh $(or $(SUITE),sid) $(if $(WRITE),--write) $(CALLERS)
 
 bench-callers: build tools ## measure podman run, ctr run and docker run with reg, crun and runc; ROUNDS=15 UPDATE=1
 	@sh conformance/peers.sh

@@ -14,12 +14,22 @@ export interface Place {
   readonly runtime: Runtime;
   /** Empty folder for all that the caller stores. */
   readonly folder: string;
-  /** Part of the names of all cgroups that the caller makes; they are removed by it. */
+  /** Part of the names of all cgroups that the caller makes; they are removed by it. With systemd it is a slice's name. */
   readonly mark: string;
+  readonly cgroupManager: "systemd" | "cgroupfs";
+  /** Who calls, when it is not root. */
+  readonly user?: User;
   /** Image of the test root filesystem, a docker-archive with the name `IMAGE`. */
   readonly archive: string;
   /** The same root filesystem as a folder. */
   readonly rootfs: string;
+}
+
+/** A user of the machine with a session of systemd's. */
+export interface User {
+  readonly name: string;
+  readonly id: number;
+  readonly home: string;
 }
 
 export interface Case {
@@ -60,6 +70,11 @@ export interface Caller {
   readonly cgroups?: readonly string[];
   /** Shell script that is run once after all cases, or when they are interrupted, put after the same prologue. Its status does not matter. */
   readonly stop?: string;
+  /**
+   * It works under the machine's systemd; `cgroupManager` says who makes the containers' cgroups. With `byUser` users call it, each runtime's
+   * one of its own: only where the machine is thrown away.
+   */
+  readonly underSystemd?: { readonly cgroupManager: "systemd" | "cgroupfs"; readonly byUser?: true };
   /** The peers do what they do in another list: --quick leaves crun out, so that the same is not seen twice. */
   readonly repeated?: true;
   /** Runtimes that this caller can not use, with the reason. */

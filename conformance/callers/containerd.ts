@@ -52,7 +52,7 @@ traces() {
     ls -d /proc/[0-9]* | wc -l
     for p in $pid $shim; do ls /proc/$p/fd | wc -l; done
     find /run/containerd/runc/$mark /run/containerd-state/io.containerd.runtime.v2.task /tmp/runc-process* 2>/dev/null | wc -l
-    find /sys/fs/cgroup -path "*/$mark/*" -type d | wc -l
+    find /sys/fs/cgroup -path "*/$mark*/*" -type d | wc -l
 }
 ${SETTLE}# run FLAGS... -- COMMAND...: FLAGS of ctr run.
 run() { flags=; while [ "$1" != -- ]; do flags="$flags $1"; shift; done; shift; ctr run $given $flags $image $c "$@"; }
@@ -78,9 +78,9 @@ const CASES: readonly Case[] = [
   { name: "mount: read-only root", run: "run --rm --read-only -- touch /x", status: 1 },
   { name: "mount: bind", run: "mkdir -p $dir/v; echo words >$dir/v/file; run --rm --mount type=bind,src=$dir/v,dst=/data,options=rbind:ro -- sh -c 'cat /data/file; touch /data/x 2>/dev/null || echo kept'", output: "words\nkept" },
   { name: "mount: list is that of the peers", run: "run --rm -- awk '{ print $2, $3 }' /proc/mounts", output: SAME },
-  { name: "limit: memory", run: "sleeping --memory-limit 67108864; cat /sys/fs/cgroup/memory/$mark/$c/memory.limit_in_bytes /sys/fs/cgroup/$mark/$c/memory.max 2>/dev/null; gone", output: "67108864" },
+  { name: "limit: memory", run: "sleeping --memory-limit 67108864; cat /sys/fs/cgroup/memory/$(group)/memory.limit_in_bytes /sys/fs/cgroup/$(group)/memory.max 2>/dev/null; gone", output: "67108864" },
   { name: "limit: memory is enforced", run: "run --rm --memory-limit 16777216 -- sh -c 'tail /dev/zero; echo $?'", output: "137" },
-  { name: "limit: cpus", run: "sleeping --cpus 0.5; cat /sys/fs/cgroup/cpu/$mark/$c/cpu.cfs_quota_us /sys/fs/cgroup/$mark/$c/cpu.max 2>/dev/null; gone", output: /^50000( 100000)?$/ },
+  { name: "limit: cpus", run: "sleeping --cpus 0.5; cat /sys/fs/cgroup/cpu/$(group)/cpu.cfs_quota_us /sys/fs/cgroup/$(group)/cpu.max 2>/dev/null; gone", output: /^50000( 100000)?$/ },
   { name: "limit: descriptors", run: "run --rm -- sh -c 'ulimit -n'", output: "1024" },
   { name: "security: capabilities", run: "run --rm -- awk '/^Cap/ { print $1, $2 }' /proc/self/status", output: SAME },
   { name: "security: drop and add capabilities", run: "run --rm --cap-drop CAP_CHOWN --cap-add CAP_NET_ADMIN -- awk '/^CapEff/ { print $2 }' /proc/self/status", output: SAME },
@@ -114,7 +114,7 @@ settle "$before"; gone`, output: "200 0\n1\nnothing" },
   { name: "task: rm -f while paused", run: "sleeping; ctr tasks pause $c; ctr tasks rm -f $c; ctr containers rm $c" },
   { name: "task: metrics", run: "sleeping --memory-limit 67108864; ctr tasks metrics $c | grep -c memory; gone", output: SAME },
   { name: "task: update", run: `sleeping --memory-limit 67108864; update '{"memory":{"limit":100663296,"swap":201326592},"pids":{"limit":44},"cpu":{"shares":512}}'
-cd /sys/fs/cgroup; cat memory/$mark/$c/memory.limit_in_bytes pids/$mark/$c/pids.max cpu/$mark/$c/cpu.shares $mark/$c/memory.max $mark/$c/pids.max 2>/dev/null; gone`, output: SAME },
+cd /sys/fs/cgroup; cat memory/$(group)/memory.limit_in_bytes pids/$(group)/pids.max cpu/$(group)/cpu.shares $(group)/memory.max $(group)/pids.max 2>/dev/null; gone`, output: SAME },
   { name: "task: update that fails", run: `sleeping; update '{"cpu":{"cpus":"4000"}}' 2>&1; s=$?; gone; exit $s`, status: 1 },
   { name: "task: delete of what runs", run: "sleeping; ctr tasks rm $c 2>/dev/null; s=$?; gone; exit $s", status: 1 },
   { name: "task: delete with force", run: "sleeping; ctr tasks rm -f $c; ctr containers rm $c; ctr tasks ls | grep -c $c; true", output: "0" },
@@ -127,11 +127,23 @@ cd /sys/fs/cgroup; cat memory/$mark/$c/memory.limit_in_bytes pids/$mark/$c/pids.
   ]),
   { name: "containerd: restart while a container runs", run: "sleeping; kill $(cat /run/containerd.pid); sleep 0.5; serve; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks exec --exec-id a $c sh -c 'echo hello; sleep 0.2'; gone", output: "RUNNING\nhello" },
   { name: "containerd: shim is killed", run: "sleeping; kill -9 $(ps -eo pid,args | awk -v c=\"-id $c \" '/containerd-shim/ && index($0, c) && !/awk/ { print $1 }'); until_true sh -c \"! ctr tasks ls | grep -q '$c .*RUNNING'\"; ctr tasks rm -f $c >/dev/null 2>&1; ctr containers rm $c; ps -eo args | grep -c '^[s]leep 1000'; true", output: "0" },
-  { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark/*\" -type d 2>/dev/null | wc -l", output: "0" },
+  { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d 2>/dev/null | wc -l", output: "0" },
 ];
 
 /** The runtime as runc's shim calls it. */
 const BY_RUNC_SHIM = `given="--runc-binary $runtime --runtime io.containerd.runc.v2"
+`;
+/** containerd's way to name a container's cgroup, below $mark. */
+const GROUP = `group() { echo $mark/$c; }
+`;
+/** With systemd, which makes a scope in a slice; ctr has to be told its name. */
+const GROUP_SYSTEMD = `group() { echo $mark.slice/ctr-$c.scope; }
+ctr() {
+    if [ "$1" != run ]; then command ctr "$@"; return; fi
+    shift
+    for word in "$@"; do case $word in "$c" | "$c"-* | first) id=$word ;; esac; done
+    command ctr run --runc-systemd-cgroup --cgroup $mark.slice:ctr:$id "$@"
+}
 `;
 /** reg as the shim that it brings along, found in containerd's PATH. */
 const BY_OWN_SHIM = `PATH=${dirname(SHIM)}:$PATH given="--runtime io.containerd.reg.v2"
@@ -149,7 +161,7 @@ export const containerd: Caller = {
     program("script"),
   ],
   version: ["containerd", "--version"],
-  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}${BY_RUNC_SHIM}`,
+  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}${GROUP}${BY_RUNC_SHIM}`,
   start: "serve && ctr images import --no-unpack $archive >/dev/null && ctr run $given --rm $image first true",
   cases: CASES,
 };
@@ -161,5 +173,13 @@ export const containerdShim: Caller = {
   repeated: true,
   needs: [...containerd.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) =>
-    `${configureContainerd(place)}${FUNCTIONS}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,
+    `${configureContainerd(place)}${FUNCTIONS}${GROUP}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,
+};
+
+/** The list with systemd making the cgroups. */
+export const containerdSystemd: Caller = {
+  ...containerd,
+  name: "containerd-systemd",
+  underSystemd: { cgroupManager: "systemd" },
+  configure: (place) => `${configureContainerd(place)}${FUNCTIONS}${GROUP_SYSTEMD}${BY_RUNC_SHIM}`,
 };

@@ -13,13 +13,16 @@ const PLUGINS = "/usr/lib/cni";
 /** How reg is called: by runc's shim, by its own, or by its own that keeps the pods too. */
 type Way = "runc.v2" | "shim" | "sandboxer";
 
-function configure({ folder, runtime, mark, archive, rootfs }: Place, way: Way): string {
+function configure({ folder, runtime, mark, archive, rootfs, cgroupManager }: Place, way: Way): string {
   const own = way !== "runc.v2" && runtime.kind === "reg";
+  const systemd = cgroupManager === "systemd";
+  const options = '[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.given.options]';
+  // With runc's type reg's shim gets runc's options, as the kubelet's containerd has them.
   const handler = own
-    ? `runtime_type = "io.containerd.reg.v2"\npod_annotations = ["org.reg.*"]${way === "sandboxer" ? '\nsandboxer = "shim"' : ""}`
-    : `runtime_type = "io.containerd.runc.v2"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.given.options]
-BinaryName = "${runtime.path}"`;
+    ? systemd
+      ? `runtime_type = "io.containerd.runc.v2"\nruntime_path = "${SHIM}"\n${options}\nSystemdCgroup = true`
+      : `runtime_type = "io.containerd.reg.v2"\npod_annotations = ["org.reg.*"]${way === "sandboxer" ? '\nsandboxer = "shim"' : ""}`
+    : `runtime_type = "io.containerd.runc.v2"\n${options}\nBinaryName = "${runtime.path}"\nSystemdCgroup = ${systemd}`;
   writeFileSync(
     join(folder, "containerd.toml"),
     `version = 2
@@ -45,7 +48,7 @@ ${handler}
   return `
 image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
 PATH=${own ? `${dirname(SHIM)}:` : ""}$PATH
-export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=k8s.io CGROUP_PARENT=/$mark
+export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=k8s.io CGROUP_PARENT=${systemd ? "$mark.slice" : "/$mark"}
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.1; done; }
 cri() { node ${join(TOP, "dist/conformance/callers/cri-client.js")} ${PROTO} /run/containerd.sock $dir "$@"; }
 # The pods' bridge is in a network of its own.
@@ -102,8 +105,8 @@ const CASES: readonly Case[] = [
   { name: "run: no new privileges, masked paths", run: "pod; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"security_context\": {\"no_new_privs\": true, \"masked_paths\": [\"/etc/passwd\"], \"readonly_paths\": [\"/proc/sys\"]}}}'); cri exec $k sh -c \"awk '/^NoNewPrivs/ { print \\$2 }' /proc/self/status; wc -c </etc/passwd; echo 1 2>/dev/null >/proc/sys/kernel/msgmax || echo kept\"; gone", output: "1\n0\nkept" },
   { name: "run: privileged", run: "pod '{\"linux\": {\"security_context\": {\"privileged\": true}}}'; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"security_context\": {\"privileged\": true}}}'); cri exec $k awk '/^Cap(Eff|Prm)/ { print $2 }' /proc/self/status; gone", output: SAME },
   { name: "run: a user namespace", run: "options='{\"linux\": {\"security_context\": {\"namespace_options\": {\"userns_options\": {\"mode\": \"POD\", \"uids\": [{\"host_id\": 100000, \"container_id\": 0, \"length\": 65536}], \"gids\": [{\"host_id\": 100000, \"container_id\": 0, \"length\": 65536}]}}}}}'; running \"$options\"; cri exec $k sh -c 'id -u; cat /proc/self/uid_map | tr -s \" \"; stat -c %u /bin/busybox'; gone", output: SAME },
-  { name: "limit: memory, cpu, pids of the pod's config", run: "pod; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"resources\": {\"memory_limit_in_bytes\": 67108864, \"cpu_quota\": 50000, \"cpu_period\": 100000, \"cpu_shares\": 512}}}'); cri exec $k sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.shares'; gone", output: "67108864\n50000\n512" },
-  { name: "limit: update", run: "pod; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"resources\": {\"memory_limit_in_bytes\": 67108864}}}'); cri call UpdateContainerResources \"{\\\"container_id\\\": \\\"$k\\\", \\\"linux\\\": {\\\"memory_limit_in_bytes\\\": 134217728, \\\"cpu_shares\\\": 300}}\" >/dev/null; cri exec $k sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/cpu/cpu.shares'; gone", output: "134217728\n300" },
+  { name: "limit: memory, cpu, pids of the pod's config", run: "pod; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"resources\": {\"memory_limit_in_bytes\": 67108864, \"cpu_quota\": 50000, \"cpu_period\": 100000, \"cpu_shares\": 512}}}'); cri exec $k sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.cfs_quota_us cpu/cpu.shares memory.max cpu.max cpu.weight 2>/dev/null; true'; gone", output: /^67108864\n50000( 100000)?\n\d+$/ },
+  { name: "limit: update", run: "pod; k=$(cri run $p main '{\"command\": [\"sleep\", \"1000\"], \"linux\": {\"resources\": {\"memory_limit_in_bytes\": 67108864}}}'); cri call UpdateContainerResources \"{\\\"container_id\\\": \\\"$k\\\", \\\"linux\\\": {\\\"memory_limit_in_bytes\\\": 134217728, \\\"cpu_shares\\\": 300}}\" >/dev/null; cri exec $k sh -c 'cd /sys/fs/cgroup; cat memory/memory.limit_in_bytes cpu/cpu.shares memory.max cpu.weight 2>/dev/null; true'; gone", output: SAME },
   { name: "limit: killed for memory is told", run: "pod; k=$(cri run $p main '{\"command\": [\"tail\", \"/dev/zero\"], \"linux\": {\"resources\": {\"memory_limit_in_bytes\": 16777216, \"memory_swap_limit_in_bytes\": 16777216}}}'); cri wait $k; gone", output: "137 OOMKilled" },
   { name: "exec: output and exit status", run: "running; cri exec $k sh -c 'echo out; echo err >&2; exit 5'; s=$?; gone; exit $s", output: "out", status: 5 },
   { name: "exec: time limit", run: "running; cri exec -t 1 $k sleep 100 2>/dev/null; echo $?; cri exec $k sh -c 'ps -o args | grep -c \"^sleep 100$\"'; gone", output: "124\n0" },
@@ -117,7 +120,7 @@ const CASES: readonly Case[] = [
   { name: "life: the log is opened anew", run: "pod; k=$(cri run $p main \"$(sh_ 'while :; do echo line; sleep 0.05; done')\"); sleep 0.3; mv $dir/logs/$c/main.log $dir/logs/$c/old.log; cri call ReopenContainerLog \"$(of $k)\" >/dev/null; until_true grep -q line $dir/logs/$c/main.log && echo again; gone", output: "again" },
   { name: "life: containerd is killed and comes back", slow: true, run: "running; e=$(cri run $p ends \"$(sh_ 'sleep 2; exit 9')\"); kill -9 $(cat /run/containerd.pid); sleep 3; serve; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; status $k state; cri wait $e | cut -d ' ' -f 1; cri exec $k echo there; gone", output: "SANDBOX_READY\nCONTAINER_RUNNING\n9\nthere" },
   { name: "life: the pause process dies", run: "running; kill -9 $(cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\", \\\"verbose\\\": true}\" info.info | sed 's/.*\"pid\":\\([0-9]*\\).*/\\1/'); sleep 1; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; gone; cri call ListPodSandbox '{}' items", output: "SANDBOX_NOTREADY\n[]" },
-  { name: "left: no task, state or cgroup", run: "n=0; while [ $n -lt 30 ] && ps -eo args | grep -q '^[^ ]*containerd-shim'; do n=$((n + 1)); sleep 0.2; done; ctr tasks ls -q | wc -l; ps -eo args | grep -c '^[^ ]*containerd-shim'; find /run -path '*/runc/*' -name state.json | wc -l; find /sys/fs/cgroup -path \"*/$mark/*\" -type d | wc -l; grep -c /run/containerd-state /proc/self/mounts", status: 1, output: "0\n0\n0\n0\n0" },
+  { name: "left: no task, state or cgroup", run: "n=0; while [ $n -lt 30 ] && ps -eo args | grep -q '^[^ ]*containerd-shim'; do n=$((n + 1)); sleep 0.2; done; ctr tasks ls -q | wc -l; ps -eo args | grep -c '^[^ ]*containerd-shim'; find /run -path '*/runc/*' -name state.json | wc -l; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d | wc -l; grep -c /run/containerd-state /proc/self/mounts", status: 1, output: "0\n0\n0\n0\n0" },
 ];
 
 export const cri: Caller = {
@@ -170,3 +173,11 @@ function isContainerd2(): boolean {
   const { stdout } = spawnSync("containerd", ["--version"], { encoding: "utf8" });
   return / v?([2-9]|\d\d+)\.\d+/.test(stdout ?? "");
 }
+
+/** Both as kubeadm configures a node: `SystemdCgroup = true`. */
+export const criSystemd: Caller = { ...cri, name: "cri-systemd", underSystemd: { cgroupManager: "systemd" } };
+export const criShimSystemd: Caller = {
+  ...criShim,
+  name: "cri-shim-systemd",
+  underSystemd: { cgroupManager: "systemd" },
+};

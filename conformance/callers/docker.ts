@@ -15,7 +15,7 @@ const DOCKERD = existsSync(join(UNPACKED, "usr/sbin/dockerd"))
 
 /** `shim`: reg is called by its own shim, whose name Docker takes for a runtime, instead of by runc's. */
 function configure(place: Place, shim: boolean): string {
-  const { folder, runtime, mark } = place;
+  const { folder, runtime, mark, cgroupManager } = place;
   const byName = shim && runtime.kind === "reg";
   writeFileSync(
     join(folder, "daemon.json"),
@@ -28,8 +28,8 @@ function configure(place: Place, shim: boolean): string {
       bridge: "none",
       iptables: false,
       "ip-forward": false,
-      "cgroup-parent": `/${mark}`,
-      "exec-opts": ["native.cgroupdriver=cgroupfs"],
+      "cgroup-parent": cgroupManager === "systemd" ? `${mark}.slice` : `/${mark}`,
+      "exec-opts": [`native.cgroupdriver=${cgroupManager}`],
       "default-ulimits": { nofile: { Name: "nofile", Soft: 1024, Hard: 1024 } },
       runtimes: { [`given-${runtime.kind}`]: { path: runtime.path } },
       "default-runtime": byName ? "io.containerd.reg.v2" : `given-${runtime.kind}`,
@@ -39,6 +39,7 @@ function configure(place: Place, shim: boolean): string {
   );
   return `${configureContainerd(place)}
 PATH=${byName ? `${dirname(SHIM)}:` : ""}${UNPACKED}/usr/bin:${UNPACKED}/usr/sbin:$PATH
+cgroup_parent=${cgroupManager === "systemd" ? `${mark}.slice` : `/${mark}`}
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG=$dir
 sleeping() { docker run -d --net none --name $c "$@" $image sleep 1000 >/dev/null; }
 run() { docker run --rm --net none "$@"; }
@@ -102,8 +103,8 @@ const CASES: readonly Case[] = [
   { name: "life: kill", run: "sleeping; docker kill $c >/dev/null; docker wait $c; docker rm $c >/dev/null", output: "137" },
   { name: "life: stop", run: "docker run -d --net none --name $c $image sh -c 'trap \"exit 6\" TERM; echo up; while :; do sleep 0.05; done' >/dev/null; until_true sh -c \"docker logs $c | grep -q up\"; docker stop $c >/dev/null; docker wait $c; docker rm $c >/dev/null", output: "6" },
   { name: "life: restart", run: "sleeping; a=$(docker inspect --format '{{.State.Pid}}' $c); docker restart -t 0 $c >/dev/null; b=$(docker inspect --format '{{.State.Pid}}' $c); test $a != $b && docker exec $c echo hello; docker rm -f $c >/dev/null", output: "hello" },
-  { name: "life: build", run: "mkdir -p $dir/b; printf 'FROM '$image'\\nRUN echo words >/kept\\nCMD cat /kept\\n' >$dir/b/Dockerfile; DOCKER_BUILDKIT=0 docker build --network none --cgroup-parent /$mark -q -t built $dir/b >/dev/null && run built", output: "words" },
-  { name: "left: no state or cgroup", run: "docker rm -f $(docker ps -aq) >/dev/null; find /run -path '*/runtime-*/*' -name state.json; find /sys/fs/cgroup -path \"*/$mark/*\" -type d 2>/dev/null | wc -l", output: "0" },
+  { name: "life: build", run: "mkdir -p $dir/b; printf 'FROM '$image'\\nRUN echo words >/kept\\nCMD cat /kept\\n' >$dir/b/Dockerfile; DOCKER_BUILDKIT=0 docker build --network none --cgroup-parent $cgroup_parent -q -t built $dir/b >/dev/null && run built", output: "words" },
+  { name: "left: no state or cgroup", run: "docker rm -f $(docker ps -aq) >/dev/null; find /run -path '*/runtime-*/*' -name state.json; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d 2>/dev/null | wc -l", output: "0" },
 ];
 
 export const docker: Caller = {
@@ -131,4 +132,16 @@ export const dockerShim: Caller = {
   repeated: true,
   needs: [...docker.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) => configure(place, true),
+};
+
+/** Both with systemd making the cgroups, which is Docker's own choice on cgroup v2. */
+export const dockerSystemd: Caller = {
+  ...docker,
+  name: "docker-systemd",
+  underSystemd: { cgroupManager: "systemd" },
+};
+export const dockerShimSystemd: Caller = {
+  ...dockerShim,
+  name: "docker-shim-systemd",
+  underSystemd: { cgroupManager: "systemd" },
 };

@@ -1,4 +1,5 @@
 /** Podman with conmon: the commands of its manual that end up in the runtime. */
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TOOLS } from "../paths.ts";
@@ -8,7 +9,9 @@ import { COUNT, CRIU_PROLOGUE, checkpointCases, GOES_ON } from "./checkpoint.ts"
 import { SETTLE } from "./containerd.ts";
 
 /** Configuration shared with buildah, whose storage is of the same kind. */
-export function configureStorage({ folder, runtime, mark, archive, rootfs }: Place): string {
+export function configureStorage({ folder, runtime, mark, archive, rootfs, cgroupManager, user }: Place): string {
+  const state = user === undefined ? "/run" : `/run/user/${user.id}`;
+  const parent = cgroupManager === "systemd" ? `${mark}.slice` : `/${mark}`;
   // Hard limits above ours can not be set without CAP_SYS_RESOURCE; networks are not what is tested here.
   writeFileSync(
     join(folder, "containers.conf"),
@@ -20,36 +23,39 @@ log_driver = "k8s-file"
 runtime = "${runtime.kind}"
 runtime_supports_json = ["crun", "runc", "reg"]
 runtime_supports_nocgroup = ["crun", "reg"]
-cgroup_manager = "cgroupfs"
+cgroup_manager = "${cgroupManager}"
 events_logger = "file"
 lock_type = "file"
 volume_path = "${folder}/volumes"
-tmp_dir = "/run/libpod"
+tmp_dir = "${state}/libpod"
 [engine.runtimes]
 ${runtime.kind} = ["${runtime.path}"]
 `,
   );
   writeFileSync(
     join(folder, "storage.conf"),
-    `[storage]\ndriver = "overlay"\ngraphroot = "${folder}/storage"\nrunroot = "/run/containers/storage"\n`,
+    `[storage]\ndriver = "overlay"\ngraphroot = "${folder}/storage"\nrunroot = "${state}/containers/storage"\n`,
   );
   writeFileSync(join(folder, "policy.json"), '{ "default": [{ "type": "insecureAcceptAnything" }] }');
   writeFileSync(join(folder, "registries.conf"), "unqualified-search-registries = []\n");
+  if (user !== undefined) execFileSync("chown", ["-R", `${user.id}:${user.id}`, folder]);
   return `
 export CONTAINERS_CONF=${folder}/containers.conf CONTAINERS_STORAGE_CONF=${folder}/storage.conf CONTAINERS_REGISTRIES_CONF=${folder}/registries.conf
-export XDG_RUNTIME_DIR=/run TMPDIR=/tmp
+export XDG_RUNTIME_DIR=${state} TMPDIR=/tmp
+parent=${user === undefined ? `--cgroup-parent=${parent}` : ""} build_parent=${cgroupManager === "systemd" ? "" : "--cgroup-parent=/$mark/$c"}
 image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
-run() { podman run --cgroup-parent=/$mark "$@"; }
-create() { podman create --cgroup-parent=/$mark "$@"; }
+run() { podman run $parent "$@"; }
+create() { podman create $parent "$@"; }
 # until COMMAND...: waits for its success.
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.05; done; }
 # What a container's processes may leave behind: processes, descriptors of its init and of conmon, state, temporary files, cgroups.
 traces() {
     ls -d /proc/[0-9]* | wc -l
     for p in $(podman inspect --format '{{.State.Pid}} {{.State.ConmonPid}}' target); do ls /proc/$p/fd | wc -l; done
-    find /run/$kind /dev/shm /run/containers $dir/storage/overlay-containers -not -name '*.lock' | wc -l
-    find /sys/fs/cgroup -path "*/$mark/*" -type d | wc -l
+    find $XDG_RUNTIME_DIR/$kind /dev/shm /run/containers $dir/storage/overlay-containers -not -name '*.lock' | wc -l
+    cgroups_left | wc -l
 }
+cgroups_left() { find /sys/fs/cgroup ${user === undefined ? `-path "*/$mark*/*" ! -name conmon` : `-path "*/user-${user.id}.slice/*" -name 'libpod-*'`} -type d 2>/dev/null; }
 ${CRIU_PROLOGUE}${GOES_ON}last() { podman logs $1 | tail -n 1 | tr -d '\\r'; }
 counting() { run --detach --name $c "$@" $image sh -c ${COUNT} >/dev/null; sleep 0.5; }
 ${SETTLE}sleeping() { run --detach --name $c "$@" $image sleep 1000 >/dev/null; }
@@ -76,7 +82,7 @@ const RUN: readonly Case[] = [
   { name: "run: descriptor 3", run: "echo words >$dir/3; run --rm --preserve-fds 1 $image cat /proc/self/fd/3 3<$dir/3", output: "words" },
   { name: "run: tty", run: "run --rm -t $image tty", output: /^\/dev\/(pts\/0|console)$/ },
   { name: "run: output through the tty", run: "run --rm -t $image sh -c 'echo hello; test -t 0 && test -t 2'", output: "hello" },
-  { name: "run: size of the tty", run: "script -qec 'stty rows 33 cols 77; podman run --cgroup-parent=/'$mark' --rm -it '$image' sh -c \"sleep 0.5; stty size\"' /dev/null", output: /33 77/ },
+  { name: "run: size of the tty", run: "script -qec 'stty rows 33 cols 77; podman run '$parent' --rm -it '$image' sh -c \"sleep 0.5; stty size\"' /dev/null", output: /33 77/ },
   { name: "run: environment", run: "run --rm -e NAME=value $image sh -c 'echo $NAME'", output: "value" },
   { name: "run: user by name", run: "run --rm -u someone $image sh -c 'id -u; id -g; id -G; echo $HOME'", output: "1000\n1000\n1000 2000\n/home/someone" },
   { name: "run: user and group by number", run: "run --rm -u 7:8 $image sh -c 'id -u; id -g'", output: "7\n8" },
@@ -91,7 +97,7 @@ const RUN: readonly Case[] = [
   { name: "run: time limit", run: "run --rm --timeout 1 $image sleep 1000", status: 255 },
   { name: "run: hook", run: `mkdir -p $dir/hooks; printf '#!/bin/sh\\ncat >'$dir/hooked'\\n' >$dir/hook; chmod +x $dir/hook
 echo '{"version":"1.0.0","hook":{"path":"'$dir/hook'"},"when":{"always":true},"stages":["prestart"]}' >$dir/hooks/h.json
-podman --hooks-dir $dir/hooks run --cgroup-parent=/$mark --rm $image true && grep -o '"status": *"creat[a-z]*"' $dir/hooked | tr -d ' '`, output: /"status":"creat(ed|ing)"/ },
+podman --hooks-dir $dir/hooks run $parent --rm $image true && grep -o '"status": *"creat[a-z]*"' $dir/hooked | tr -d ' '`, output: /"status":"creat(ed|ing)"/ },
 ];
 
 // biome-ignore format: one case, one line
@@ -177,7 +183,7 @@ const NAMESPACES: readonly Case[] = [
   { name: "namespace: network without interfaces", run: "run --rm $image sh -c 'ls /sys/class/net'", output: SAME },
   { name: "namespace: network of the host", run: "run --rm --net host $image sh -c 'ls /sys/class/net' >$dir/net; ls /sys/class/net | cmp - $dir/net" },
   { name: "namespace: cgroup of its own", run: "run --rm --cgroupns private $image sh -c 'grep -c -v :/$ /proc/self/cgroup; true'", output: SAME },
-  { name: "namespace: pod", run: "podman pod create --infra=false --name p-$c --cgroup-parent=/$mark >/dev/null && podman run --rm --pod p-$c $image echo hello; podman pod rm -f p-$c >/dev/null", output: "hello" },
+  { name: "namespace: pod", run: "podman pod create --infra=false --name p-$c $parent >/dev/null && podman run --rm --pod p-$c $image echo hello; podman pod rm -f p-$c >/dev/null", output: "hello" },
 ];
 
 // biome-ignore format: one case, one line
@@ -244,15 +250,26 @@ const LIFE: readonly Case[] = [
   { name: "life: health check", run: "sleeping --health-cmd 'echo fine' --health-interval disable; podman healthcheck run $c; podman rm -ft0 $c >/dev/null" },
   { name: "life: copy", run: "echo words >$dir/f2; podman cp $dir/f2 target:/tmp/f2 && podman exec target cat /tmp/f2", output: "words" },
   { name: "life: commit", run: "run --name $c $image sh -c 'echo words >/kept'; podman commit -q $c kept-$c >/dev/null; podman rm $c >/dev/null; run --rm kept-$c cat /kept", output: "words" },
-  { name: "life: build", run: "mkdir -p $dir/b; printf 'FROM '$image'\\nRUN echo words >/kept && id -u\\nUSER someone\\nRUN id -u >/tmp/uid\\nCMD cat /kept /tmp/uid\\n' >$dir/b/Containerfile; podman build --isolation oci --runtime $runtime --cgroup-parent=/$mark/$c -q -t built $dir/b >/dev/null && run --rm built", output: "words\n1000" },
-  { name: "life: build that fails", run: "mkdir -p $dir/b2; printf 'FROM '$image'\\nRUN exit 7\\n' >$dir/b2/Containerfile; podman build --isolation oci --runtime $runtime --cgroup-parent=/$mark/$c -q $dir/b2 >/dev/null", status: 7 },
+  { name: "life: build", run: "mkdir -p $dir/b; printf 'FROM '$image'\\nRUN echo words >/kept && id -u\\nUSER someone\\nRUN id -u >/tmp/uid\\nCMD cat /kept /tmp/uid\\n' >$dir/b/Containerfile; podman build --isolation oci --runtime $runtime $build_parent -q -t built $dir/b >/dev/null && run --rm built", output: "words\n1000" },
+  { name: "life: build that fails", run: "mkdir -p $dir/b2; printf 'FROM '$image'\\nRUN exit 7\\n' >$dir/b2/Containerfile; podman build --isolation oci --runtime $runtime $build_parent -q $dir/b2 >/dev/null", status: 7 },
   { name: "life: 10 at once", run: "for i in $(seq 10); do run -d --name $c-$i $image sh -c \"sleep 1; exit $i\" >/dev/null & done; wait; for i in $(seq 10); do podman wait $c-$i; done | sort -n | paste -sd ' '; for i in $(seq 10); do podman rm $c-$i >/dev/null; done", output: "1 2 3 4 5 6 7 8 9 10" },
   { name: "life: 50 at once", slow: true, run: "for i in $(seq 50); do run -d --name $c-$i $image sleep 1000 >/dev/null & done; wait; podman ps --filter name=$c- --format x | wc -l; podman ps -q --filter name=$c- | xargs podman rm -ft0 >/dev/null", output: "50" },
 ];
 
 // biome-ignore format: one case, one line
 const LEFT: readonly Case[] = [
-  { name: "left: no container, state or cgroup", run: "podman rm -aft0 >/dev/null; ls /run/$kind 2>/dev/null | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark/*\" -type d ! -name conmon 2>/dev/null | wc -l", output: "0" },
+  { name: "left: no container, state or cgroup", run: "podman rm -aft0 >/dev/null; ls $XDG_RUNTIME_DIR/$kind 2>/dev/null | grep -v ^@; cgroups_left | wc -l", output: "0" },
+];
+
+/** A pod has a cgroup of its own, which systemd makes. */
+// biome-ignore format: one case, one line
+const UNDER_SYSTEMD: readonly Case[] = [
+  { name: "pod: containers of one pod", run: "podman pod create $parent --network none --name p-$c >/dev/null && run -d --pod p-$c --name $c $image sleep 1000 >/dev/null && podman run --rm --pod p-$c $image readlink /proc/self/ns/ipc >$dir/ipc && podman exec $c readlink /proc/self/ns/ipc | cmp - $dir/ipc && podman pod inspect --format '{{.NumContainers}}' p-$c; podman pod rm -ft0 p-$c >/dev/null", output: "2" },
+  { name: "pod: its cgroup is around that of its containers", run: "podman pod create $parent --network none --name p-$c >/dev/null && podman run -d --pod p-$c --name $c $image sleep 1000 >/dev/null && podman inspect --format '{{.State.CgroupPath}}' $c | grep -c libpod_pod; podman pod rm -ft0 p-$c >/dev/null", output: "1" },
+  { name: "pod: memory limit", run: "podman pod create $parent --network none --memory 100m --name p-$c >/dev/null && podman run -d --pod p-$c --name $c $image sleep 1000 >/dev/null && cat /sys/fs/cgroup$(podman pod inspect --format '{{.CgroupPath}}' p-$c)/memory.max; podman pod rm -ft0 p-$c >/dev/null", output: SAME },
+  { name: "pod: stop, start, pause", run: "podman pod create $parent --network none --name p-$c >/dev/null && podman run -d --pod p-$c --name $c $image sleep 1000 >/dev/null && podman pod stop -t 0 p-$c >/dev/null && podman pod start p-$c >/dev/null && podman pod pause p-$c >/dev/null; podman inspect --format '{{.State.Status}}' $c; podman pod unpause p-$c >/dev/null; podman pod rm -ft0 p-$c >/dev/null", output: "paused" },
+  { name: "systemd: health check by a timer", run: "sleeping --health-cmd true --health-interval 1s; until_true sh -c \"podman inspect --format '{{.State.Health.Status}}' $c | grep -qx healthy\"; podman inspect --format '{{.State.Health.Status}}' $c; podman rm -ft0 $c >/dev/null", output: "healthy" },
+  { name: "systemd: a container with systemd's mounts", run: "run --rm --systemd=always --entrypoint '[]' $image sh -c 'awk \"\\$2 ~ /^.(run|tmp|sys.fs.cgroup)/ { print \\$2, \\$3 }\" /proc/mounts | sort; touch /sys/fs/cgroup/x 2>/dev/null; mkdir /sys/fs/cgroup/sub && echo made'", output: SAME },
 ];
 
 export const podman: Caller = {
@@ -263,4 +280,26 @@ export const podman: Caller = {
   cgroups: ["libpod_parent"],
   start: "podman load -q -i $archive >/dev/null && run -d --name target $image sleep 1000 >/dev/null",
   cases: [...RUN, ...CHECKPOINTS, ...LIMITS, ...MOUNTS, ...SECURITY, ...NAMESPACES, ...EXEC, ...LIFE, ...LEFT],
+};
+
+/** With systemd making the cgroups, as on today's hosts. */
+export const podmanSystemd: Caller = {
+  ...podman,
+  name: "podman-systemd",
+  underSystemd: { cgroupManager: "systemd" },
+  cases: [...UNDER_SYSTEMD, ...podman.cases],
+};
+
+/** Rootless, with the user's systemd making the cgroups, and without. */
+export const podmanUser: Caller = {
+  ...podman,
+  name: "podman-rootless",
+  needs: [...podman.needs, program("newuidmap"), program("useradd")],
+  underSystemd: { cgroupManager: "systemd", byUser: true },
+  cases: [...UNDER_SYSTEMD, ...podman.cases],
+};
+export const podmanUserCgroupfs: Caller = {
+  ...podmanUser,
+  name: "podman-rootless-cgroupfs",
+  underSystemd: { cgroupManager: "cgroupfs", byUser: true },
 };

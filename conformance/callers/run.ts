@@ -1,10 +1,11 @@
 /**
  * Runs the callers' lists of cases with reg and with its peers, and says whether reg passed all that the best peer passed.
  *
- *   node dist/conformance/callers/run.js [--quick] [--verbose] [--write] [--runtimes reg,crun,runc] [--cases PATTERN] [CALLER]...
+ *   node dist/conformance/callers/run.js [--quick] [--machine] [--verbose] [--write] [--results FILE] [--runtimes reg,crun,runc]
+ *       [--cases PATTERN] [CALLER]...
  *
- * --quick leaves slow cases out, --verbose prints how long each case takes, --write puts the table into RESULTS.md and its summary into
- * the README beside this file. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine,
+ * --quick leaves slow cases out, --machine is for one of machine.ts, --verbose prints how long each case takes, --write puts the table into
+ * RESULTS.md and its summary into the README beside this file, --results the table into another file. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine,
  * and is skipped.
  */
 import { execFileSync } from "node:child_process";
@@ -17,6 +18,7 @@ import { type Caller, type Case, type Runtime, SAME } from "./caller.ts";
 import { containerd, containerdShim } from "./containerd.ts";
 import { cri, criSandboxer, criShim } from "./cri.ts";
 import { docker, dockerShim } from "./docker.ts";
+import { MACHINE, SLOWNESS } from "./machine.ts";
 import { podman } from "./podman.ts";
 import {
   type CaseResult,
@@ -29,7 +31,7 @@ import {
   sums,
 } from "./results.ts";
 import { runtimeTools } from "./runtime-tools.ts";
-import type { Outcome, Session } from "./session.ts";
+import type { Outcome } from "./session.ts";
 import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
 
 const CALLERS: readonly Caller[] = [
@@ -51,13 +53,21 @@ const START_TIMEOUT_MS = 60_000;
 interface Options {
   readonly quick: boolean;
   readonly verbose: boolean;
-  readonly pattern: RegExp;
+  readonly selects: (caller: Caller, name: string) => boolean;
+  /** In the virtual machine: what is not selected is told. */
+  readonly machine: boolean;
+  /** What the timeouts are multiplied with. */
+  readonly slowness: number;
   readonly workshop: Workshop;
+}
+
+function casesOf(caller: Caller, { selects }: Options): readonly Case[] {
+  return caller.cases.filter(({ name }) => selects(caller, name) || name.startsWith("left:"));
 }
 
 /** All cases of a caller with one runtime, one after the other. */
 async function runCases(caller: Caller, runtime: Runtime, options: Options): Promise<Run> {
-  const cases = caller.cases.filter(({ name }) => options.pattern.test(name) || name.startsWith("left:"));
+  const cases = casesOf(caller, options);
   const skipAll = (reason: string): Run => ({ runtime, outcomes: cases.map(() => reason) });
   const again = caller.repeated && options.quick && runtime.kind === "crun" ? "as in the list before" : undefined;
   const why = caller.skip?.[runtime.kind] ?? again;
@@ -65,13 +75,18 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
   const place = await options.workshop.open(caller, runtime);
   const { session, prologue } = place;
   try {
-    const started = await session.run(`${prologue}\n${caller.start}`, START_TIMEOUT_MS);
+    const started = await session.run(`${prologue}\n${caller.start}`, START_TIMEOUT_MS * options.slowness);
     if (started.status !== 0) return skipAll(`${caller.name} does not start: ${lastLine(started.stderr)}`);
     const outcomes: (Outcome | string)[] = [];
     for (const [index, one] of cases.entries()) {
       const reason = one.skip?.[runtime.kind] ?? (one.slow && options.quick ? "slow" : undefined);
       const begin = Date.now();
-      outcomes.push(reason ?? (await runCase(session, one, `${prologue}\nc=case${index}`)));
+      const run = (name: string) =>
+        session.run(
+          `c=${name}\n${prologue}\n${one.run}`,
+          (one.slow ? SLOW_TIMEOUT_MS : CASE_TIMEOUT_MS) * options.slowness,
+        );
+      outcomes.push(reason ?? (await runCase(one, `case${index}`, run)));
       if (options.verbose) console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms`);
     }
     return { runtime, outcomes: outcomes.map((outcome) => anonymous(outcome, place, runtime)) };
@@ -81,13 +96,12 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
 }
 
 /** A case that fails is tried once more: the callers have races of their own, with every runtime. The results say so. */
-async function runCase(session: Session, one: Case, prologue: string): Promise<Outcome> {
-  const timeout = one.slow ? SLOW_TIMEOUT_MS : CASE_TIMEOUT_MS;
-  const outcome = await session.run(`${prologue}\n${one.run}`, timeout);
+async function runCase(one: Case, name: string, run: (name: string) => Promise<Outcome>): Promise<Outcome> {
+  const outcome = await run(name);
   if (one.tap) return outcome;
   const before = faultOf(one, outcome, one.output === SAME ? undefined : one.output);
   if (before === undefined) return outcome;
-  return { ...(await session.run(`${prologue}-again\n${one.run}`, timeout)), before };
+  return { ...(await run(`${name}-again`)), before };
 }
 
 /** What differs between two runs of the same case by chance: names and ids. */
@@ -121,13 +135,13 @@ async function runCaller(caller: Caller, runtimes: readonly Runtime[], options: 
     console.log(`${caller.name}: skipped, ${missing.join(", ")}`);
     return [];
   }
+  const left = caller.cases.filter((one) => !casesOf(caller, options).includes(one));
+  if (options.machine && left.length > 0)
+    console.log(`${caller.name}: left out: ${left.map(({ name }) => name).join("; ")}`);
   const start = Date.now();
   const runs = await Promise.all(runtimes.map((runtime) => runCases(caller, runtime, options)));
   options.workshop.removeIdleCgroups();
-  const cases: readonly Case[] = caller.cases.filter(
-    ({ name }) => options.pattern.test(name) || name.startsWith("left:"),
-  );
-  const results = judge(caller, cases, runs);
+  const results = judge(caller, casesOf(caller, options), runs);
   printTable(caller, results, runtimes);
   console.log(`${caller.name}: ${((Date.now() - start) / 1000).toFixed(0)} s\n`);
   return results;
@@ -150,20 +164,26 @@ async function main(): Promise<void> {
       quick: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
-      runtimes: { type: "string", default: "reg,crun,runc" },
-      cases: { type: "string", default: "" },
+      machine: { type: "boolean", default: false },
+      results: { type: "string" },
+      runtimes: { type: "string" },
+      cases: { type: "string" },
     },
     allowPositionals: true,
   });
-  const unknown = positionals.find((name) => CALLERS.every((caller) => caller.name !== name));
+  const known = values.machine ? [...MACHINE.keys()] : CALLERS;
+  const unknown = positionals.find((name) => known.every((caller) => caller.name !== name));
   if (unknown !== undefined)
-    throw new Error(`no caller ${unknown}; known: ${CALLERS.map(({ name }) => name).join(", ")}`);
-  const selected = CALLERS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const runtimes = findRuntimes(values.runtimes.split(","));
-  const options = {
+    throw new Error(`no caller ${unknown}; known: ${known.map(({ name }) => name).join(", ")}`);
+  const selected = known.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const runtimes = findRuntimes((values.runtimes ?? (values.machine ? "reg,crun" : "reg,crun,runc")).split(","));
+  const pattern = values.cases === undefined ? undefined : new RegExp(values.cases);
+  const options: Options = {
     quick: values.quick,
     verbose: values.verbose,
-    pattern: new RegExp(values.cases),
+    selects: (caller, name) => (pattern ?? (values.machine ? MACHINE.get(caller) : undefined))?.test(name) ?? true,
+    machine: values.machine,
+    slowness: values.machine ? SLOWNESS : 1,
     workshop: new Workshop(selected),
   };
   const results: CaseResult[] = [];
@@ -177,6 +197,7 @@ async function main(): Promise<void> {
     writeFileSync(join(TOP, "conformance/callers/RESULTS.md"), formatResults(results, runtimes, versions));
     writeSummary(formatSummary(results, runtimes, versions));
   }
+  if (values.results !== undefined) writeFileSync(values.results, formatResults(results, runtimes, versions));
   const { passed, failed, skipped } = sums(results);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   process.exitCode = failed > 0 ? 1 : 0;

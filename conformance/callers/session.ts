@@ -1,10 +1,21 @@
 /**
  * A private corner of the machine for one caller with one runtime: mount and process namespaces of its own, with an empty /run and
  * /dev/shm. Whatever is started in it ends with it, also when this program is killed: its first process ends as its standard input closes,
- * and takes the others along.
+ * and takes the others along. One that asks systemd has no process namespace, as systemd is told numbers of processes; it keeps systemd's
+ * part of /run, and what is left in it is looked for by its mount namespace.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { User } from "./caller.ts";
+
+export interface Surroundings {
+  /** "v1" hides a cgroup v2 mount that stands beside v1 ones, which crun refuses. */
+  readonly cgroups: "all" | "v1";
+  /** The machine's systemd can be asked. */
+  readonly systemd: boolean;
+  /** Who runs the scripts, when it is not root. */
+  readonly user?: User;
+}
 
 export interface Outcome {
   /** Exit status; 128 + N when a signal ended the script, -1 when it did not end in time. */
@@ -20,7 +31,16 @@ const SIGKILL = 9;
 /** With SIGCHLD ignored the kernel reaps the orphans that a first process inherits. */
 const FIRST_PROCESS = `
 set -e
-mount -t tmpfs -o mode=755 tmpfs /run
+if [ "$2" = systemd ]; then
+    mount -t tmpfs -o mode=755 tmpfs /mnt
+    for name in systemd dbus user; do
+        mkdir /mnt/$name
+        mount --rbind /run/$name /mnt/$name
+    done
+    mount --move /mnt /run
+else
+    mount -t tmpfs -o mode=755 tmpfs /run
+fi
 mkdir -m 1777 /run/lock
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 if [ "$1" = v1 ] && grep -q ' /sys/fs/cgroup/unified ' /proc/self/mounts; then
@@ -34,24 +54,41 @@ export class Session {
   #first: ChildProcess;
   #pid: number;
   #environment: NodeJS.ProcessEnv;
+  #surroundings: Surroundings;
+  /** Of a session without a process namespace: the name of its mount namespace. */
+  #mounts: string | undefined;
 
-  private constructor(first: ChildProcess, pid: number, environment: NodeJS.ProcessEnv) {
+  private constructor(first: ChildProcess, pid: number, environment: NodeJS.ProcessEnv, surroundings: Surroundings) {
     this.#first = first;
     this.#pid = pid;
     this.#environment = environment;
+    this.#surroundings = surroundings;
+    this.#mounts = surroundings.systemd ? readlinkSync(`/proc/${pid}/ns/mnt`) : undefined;
   }
 
-  /** `cgroups` is "v1" to hide a cgroup v2 mount that stands beside v1 ones, which crun refuses. */
-  static async open(cgroups: "all" | "v1"): Promise<Session> {
+  static async open(surroundings: Surroundings): Promise<Session> {
+    const { cgroups, systemd, user } = surroundings;
     const environment = {
       PATH: process.env.PATH ?? "/usr/sbin:/usr/bin:/sbin:/bin",
       HOME: "/root",
+      ...(user === undefined ? {} : userEnvironment(user)),
       LANG: "C.UTF-8",
       PODMAN_IGNORE_CGROUPSV1_WARNING: "1",
     };
     const first = spawn(
       "unshare",
-      ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", FIRST_PROCESS, "first", cgroups],
+      [
+        "--mount",
+        "--fork",
+        "--kill-child",
+        ...(systemd ? [] : ["--pid", "--mount-proc"]),
+        "sh",
+        "-c",
+        FIRST_PROCESS,
+        "first",
+        cgroups,
+        systemd ? "systemd" : "",
+      ],
       // In a process group of its own, so that an interrupt from the terminal leaves time to clean up.
       { stdio: ["pipe", "pipe", "pipe"], env: environment, detached: true },
     );
@@ -64,7 +101,7 @@ export class Session {
       first.once("exit", () => reject(new Error(`no namespaces of its own: ${errors.trim()}`)));
       first.once("error", reject);
     });
-    return new Session(first, childOf(first.pid ?? 0), environment);
+    return new Session(first, childOf(first.pid ?? 0), environment, surroundings);
   }
 
   /** Runs a shell script in the session. Processes that it leaves in the background must not hold its stdout. */
@@ -113,7 +150,9 @@ export class Session {
   }
 
   #enter(script: string): string[] {
-    return [`--target=${this.#pid}`, "--mount", "--pid", "sh", "-c", script];
+    const { systemd, user } = this.#surroundings;
+    const as = user === undefined ? [] : ["runuser", "--user", user.name, "--"];
+    return [`--target=${this.#pid}`, "--mount", ...(systemd ? [] : ["--pid"]), ...as, "sh", "-c", script];
   }
 
   /** Ends everything in it. */
@@ -126,12 +165,34 @@ export class Session {
 
   /** The same without waiting for it. */
   kill(): void {
-    try {
-      process.kill(this.#pid, "SIGKILL");
-    } catch {
-      // Gone already.
+    const members = this.#mounts === undefined ? [] : processesIn(this.#mounts);
+    for (const pid of [this.#pid, ...members]) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // Gone already.
+      }
     }
   }
+}
+
+/** What the user's programs find their session by. */
+function userEnvironment({ id, home }: User): NodeJS.ProcessEnv {
+  const directory = `/run/user/${id}`;
+  return { HOME: home, XDG_RUNTIME_DIR: directory, DBUS_SESSION_BUS_ADDRESS: `unix:path=${directory}/bus` };
+}
+
+/** The processes of a mount namespace. */
+function processesIn(mounts: string): number[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return pid > 0 && readlinkSync(`/proc/${pid}/ns/mnt`) === mounts;
+      } catch {
+        return false; // ended meanwhile, or of the kernel
+      }
+    });
 }
 
 function childOf(pid: number): number {

@@ -5,9 +5,10 @@ import { basename, join } from "node:path";
 import { removeCgroups, removeIdleCgroups } from "../fixtures/cgroups.ts";
 import { REG } from "../paths.ts";
 import { findPeers, newestPeer } from "../peers.ts";
-import type { Caller, Runtime } from "./caller.ts";
+import type { Caller, Runtime, User } from "./caller.ts";
 import { type Image, makeImage } from "./image.ts";
 import { Session } from "./session.ts";
+import { addUser, removeUser } from "./user.ts";
 
 const STOP_TIMEOUT_MS = 20_000;
 
@@ -18,6 +19,7 @@ export interface Workplace {
   readonly prologue: string;
   readonly folder: string;
   readonly mark: string;
+  readonly user?: User;
 }
 
 /** reg, and the newest crun and runc at hand. */
@@ -33,6 +35,11 @@ export function findRuntimes(kinds: readonly string[]): Runtime[] {
 /** Which hierarchies a runtime works with. */
 function cgroupsFor({ kind }: Runtime): "all" | "v1" {
   return kind === "crun" ? "v1" : "all";
+}
+
+/** A name without what systemd takes for slices in each other. */
+function sliceName(name: string): string {
+  return name.replaceAll("-", "_");
 }
 
 export class Workshop {
@@ -53,12 +60,16 @@ export class Workshop {
 
   async open(caller: Caller, runtime: Runtime, cgroups: "all" | "v1" = cgroupsFor(runtime)): Promise<Workplace> {
     const name = `${caller.name}-${runtime.kind}`;
-    const mark = `${basename(this.folder)}-${name}`;
+    const { underSystemd } = caller;
+    const cgroupManager = underSystemd?.cgroupManager ?? "cgroupfs";
+    const given = `${basename(this.folder)}-${name}`;
+    const mark = cgroupManager === "systemd" ? sliceName(given) : given;
     const folder = join(this.folder, name);
     mkdirSync(folder);
-    const prologue = caller.configure({ runtime, folder, mark, ...this.#image });
-    const session = await Session.open(cgroups);
-    const place = { session, prologue, folder, mark };
+    const user = underSystemd?.byUser ? { user: addUser(`${runtime.kind}-user`, folder) } : {};
+    const prologue = caller.configure({ runtime, folder, mark, cgroupManager, ...user, ...this.#image });
+    const session = await Session.open({ cgroups, systemd: underSystemd !== undefined, ...user });
+    const place = { session, prologue, folder, mark, ...user };
     this.#open.set(place, caller.stop === undefined ? undefined : `${prologue}\n${caller.stop}`);
     return place;
   }
@@ -67,6 +78,7 @@ export class Workshop {
     const stop = this.#open.get(place);
     if (stop !== undefined) await place.session.run(stop, STOP_TIMEOUT_MS);
     await place.session.close();
+    if (place.user !== undefined) removeUser(place.user);
     this.#open.delete(place);
     removeCgroups(place.mark);
     rmSync(place.folder, { recursive: true, force: true });
@@ -78,11 +90,12 @@ export class Workshop {
   }
 
   #clean(): void {
-    for (const [{ session }, stop] of this.#open) {
+    for (const [{ session, user }, stop] of this.#open) {
       if (stop !== undefined) session.runNow(stop, STOP_TIMEOUT_MS);
       session.kill();
+      if (user !== undefined) removeUser(user);
     }
-    removeCgroups(basename(this.folder));
+    for (const mark of [basename(this.folder), sliceName(basename(this.folder))]) removeCgroups(mark);
     this.removeIdleCgroups();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -10,11 +10,7 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 suite=${1:?"usage: callers.sh SUITE [ARGUMENT]..."}
 shift
-root=$top/build/roots/callers-$suite
-
-sh "$top/conformance/suites/root.sh" make "$suite" "$root" ca-certificates podman conmon buildah crun runc containerd docker.io docker-cli \
-    netavark aardvark-dns containernetworking-plugins catatonit busybox-static iproute2 iptables nftables uidmap fuse-overlayfs \
-    jq procps bsdutils util-linux nodejs
+root=$(sh "$top/conformance/suites/engines.sh" "$suite")
 
 sh "$top/conformance/callers/setup.sh" cri
 

@@ -2,6 +2,7 @@
 # A root filesystem of a Debian suite, and a way into it that is like a machine of its own.
 #
 #   root.sh make SUITE DIRECTORY [PACKAGE]...    debootstrap, from the mirror that this machine uses; what is there already is kept
+#   root.sh add DIRECTORY NAME PACKAGE...        more packages, once: NAME is what they are remembered by
 #   root.sh enter DIRECTORY COMMAND...           runs a command in it; the status is the command's
 #
 # `enter` has mount and pid namespaces of its own, and enters the root by pivot_root: a chroot would forbid user namespaces, and have no
@@ -42,13 +43,24 @@ make_root() {
         [ ! -f "$file" ] || ! grep -qi '^ *acquire' "$file" || cp "$file" "$root.new/etc/apt/apt.conf.d/"
     done
     [ -s "$root.new/etc/hosts" ] || echo "127.0.0.1 localhost" >"$root.new/etc/hosts" # as an installed Debian has it
+    rm -rf "$root" # of an attempt that failed later on
     mv "$root.new" "$root"
-    if [ $# -gt 0 ]; then
-        # shellcheck disable=SC2016
-        enter_root "$root" sh -c 'export DEBIAN_FRONTEND=noninteractive
-            apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' apt "$@" >>"$root.log" 2>&1 || die "apt-get failed, see $root.log"
-    fi
+    [ $# -eq 0 ] || install_packages "$root" "$@"
     touch "$root/.complete"
+}
+
+add_packages() {
+    root=$1 name=$2
+    shift 2
+    [ ! -e "$root/.complete-$name" ] || return 0
+    install_packages "$root" "$@"
+    touch "$root/.complete-$name"
+}
+
+install_packages() {
+    # shellcheck disable=SC2016
+    enter_root "$1" sh -c 'export DEBIAN_FRONTEND=noninteractive
+        shift && apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"' apt "$@" >>"$1.log" 2>&1 || die "apt-get failed, see $1.log"
 }
 
 enter_root() {
@@ -113,6 +125,7 @@ command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
 make) make_root "$@" ;;
+add) add_packages "$@" ;;
 enter) enter_root "$@" ;;
-*) die "usage: root.sh make SUITE DIRECTORY [PACKAGE]... | root.sh enter DIRECTORY COMMAND..." ;;
+*) die "usage: root.sh make SUITE DIRECTORY [PACKAGE]... | root.sh add DIRECTORY NAME PACKAGE... | root.sh enter DIRECTORY COMMAND..." ;;
 esac

@@ -9,10 +9,18 @@ $box mount -t proc proc /proc
 $box mount -t sysfs sysfs /sys
 $box mount -t devtmpfs dev /dev
 for module in /modules/*.ko; do $box insmod "$module" || echo "init.sh: $module is not loaded"; done
-$box mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose root /lower || fail "no 9p"
-$box mount -t tmpfs -o size=75%,mode=755 upper /upper
-$box mkdir /upper/files /upper/work
-$box mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /root || fail "no overlay"
+share=trans=virtio,version=9p2000.L,msize=512000
+if [ -b /dev/vda ]; then
+    $box mount -t ext4 /dev/vda /root || fail "no disk"
+    $box mkdir -p /root/reg /root/results
+    $box mount -t 9p -o ro,$share,cache=loose root /root/reg || fail "no checkout"
+    $box mount -t 9p -o $share,cache=none results /root/results 2>/dev/null # there may be none
+else
+    $box mount -t 9p -o ro,$share,cache=loose root /lower || fail "no 9p"
+    $box mount -t tmpfs -o size=75%,mode=755 upper /upper
+    $box mkdir /upper/files /upper/work
+    $box mount -t overlay -o lowerdir=/lower,upperdir=/upper/files,workdir=/upper/work root /root || fail "no overlay"
+fi
 $box cp -r /vm /root/vm
 : >/root/etc/fstab
 echo machine >/root/etc/hostname

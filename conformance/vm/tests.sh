@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the tests where this machine may not be able to: on cgroup v2 alone, on Debian's kernel, under systemd as root and as a user.
-# Installs what the virtual machine needs (Debian packages, as root). Ends with the line `N passed, N failed, N skipped`.
+# Ends with the line `N passed, N failed, N skipped`.
 #
 #   tests.sh [PATTERN]...       a PATTERN selects test files by a part of their path; without: those that a kernel or systemd can change
 set -eu
@@ -9,19 +9,7 @@ machine=$top/conformance/vm/machine.sh
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-missing=
-for pair in qemu-system-x86_64:qemu-system-x86 modprobe:kmod cpio:cpio zstd:zstd xz:xz-utils busybox:busybox-static; do
-    command -v "${pair%:*}" >/dev/null || missing="$missing ${pair#*:}"
-done
-[ -n "$(find /lib/modules -maxdepth 1 -name '*-amd64' ! -name '*cloud*' 2>/dev/null)" ] || missing="$missing linux-image-amd64"
-if [ -n "$missing" ]; then
-    [ "$(id -u)" = 0 ] || {
-        echo "vm: needs root to install$missing" >&2
-        exit 1
-    }
-    # shellcheck disable=SC2086
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-fi
+sh "$top/conformance/vm/setup.sh" kernel
 
 # in_machine NAME OPTION COMMAND: shows the command's output, and keeps it for the sum.
 in_machine() {
