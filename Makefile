@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance conformance-vm demo man install clean bench-shim dist release-check reference experiments-share
+.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance conformance-vm demo man install clean bench-shim endurance dist release-check reference experiments-share
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -93,6 +93,9 @@ bench-shim: build tools ## measure containerd with reg's shim and with runc's: t
 	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh containerd
 	@node dist/conformance/callers/bench-shim.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PODS),--pods $(PODS)) $(if $(UPDATE),--write)
+
+endurance: build tools ## what a shim of reg's costs after 10,000 containers and 3,600 execs, and how fast it answers in a storm; ONLY=storm,pods CYCLES=10000 EXECS=3600
+	@node dist/conformance/shim/endurance.js $(if $(ONLY),--only $(ONLY)) $(if $(CYCLES),--cycles $(CYCLES)) $(if $(EXECS),--execs $(EXECS))
 
 demo: ## from nothing to a container: set up, build, run, clean up
 	@sh conformance/demo.sh

@@ -65,6 +65,8 @@ export const cgroupV1: Need = need("cgroup v1", !cgroupV2.met && isMounted(/ cgr
 export const cgroups: Need = need("cgroups", cgroupV1.met || cgroupV2.met);
 /** Root that may mount: a container with CAP_SYS_ADMIN taken away is not enough. */
 export const mounting: Need = need("CAP_SYS_ADMIN", hasCapability(21));
+/** Root that may give nice values below 0. */
+export const nicing: Need = need("CAP_SYS_NICE", hasCapability(23));
 export const systemd: Need = need("systemd", existsSync("/run/systemd/system"));
 
 /** Whether bit `number` of this process's effective capabilities is set. */

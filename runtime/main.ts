@@ -64,6 +64,7 @@ async function shimProgram(): Promise<void> {
     about: async () => (await import("./cli/version.ts")).about(),
     checkpoint: () => import("./container/checkpoint.ts"),
     restore: () => import("./container/restore.ts"),
+    idMapped: () => import("./shim/id-mapped.ts"),
     sandbox: () => import("./shim/sandbox/service.ts"),
   });
 }

@@ -10,6 +10,7 @@ import {
   readFileSync,
   writeSync,
 } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -18,7 +19,7 @@ import { METRICS_V1, METRICS_V2 } from "../../runtime/shim/proto/metrics.ts";
 import { findCgroups } from "../fixtures/cgroups.ts";
 import { privateKb, type ShimFixture, sleep, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
-import { cgroups, mounting, needs, root } from "../testing.ts";
+import { cgroups, mounting, need, needs, nicing, root } from "../testing.ts";
 
 const task = suite("shim: task");
 const test = needs(task, root, mounting, cgroups);
@@ -332,6 +333,43 @@ test("500 added processes, 50 at a time: each exit after its start, statuses rig
     }
     await shim.finish(id, tasks, started);
   }));
+
+test("workers that wait for something delay nothing of another container", () =>
+  withShim(async (shim) => {
+    const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));
+    await tasks.call("Start", { id });
+    const gate = fifo(shim, "gate");
+    const settled: string[] = [];
+    const waiting = Array.from({ length: 8 }, async () => {
+      const member = shim.bundle("true", (spec) => {
+        spec.annotations = { "io.kubernetes.cri.sandbox-id": id };
+        spec.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", `cat ${gate}; exit 1`] }] };
+      });
+      const name = shim.fixture.id();
+      await refusal(tasks.call("Create", { id: name, bundle: member.path, options: shim.options() }));
+      settled.push(name);
+    });
+    for (let count = 0; count < 5; count++) assert.is(await runExec(tasks, id, `e${count}`, ["/bin/true"]), 0);
+    assert.equal(settled, [], "all eight wait for their hooks still");
+    for (let opened = 0; settled.length < 8 && opened < 100; opened++) {
+      closeSync(openSync(gate, constants.O_RDWR | constants.O_NONBLOCK)); // a writer comes, and goes
+      await sleep(50);
+    }
+    await Promise.all(waiting);
+    await shim.finish(id, tasks, started);
+  }));
+
+const chosen = needs(task, root, mounting, cgroups, need("a nice value of 0", getPriority() === 0), nicing);
+chosen("the shim goes first, and what it starts does not", () =>
+  withShim(async (shim) => {
+    const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));
+    const { pid } = await tasks.call("Start", { id });
+    await tasks.call("Exec", { id, execId: "a", spec: processSpec(["/bin/sleep", "1000"]) });
+    const added = (await tasks.call("Start", { id, execId: "a" })).pid;
+    assert.equal([await shim.pid(tasks), pid, added].map(getPriority), [-10, 0, 0]);
+    await shim.finish(id, tasks, started);
+  }),
+);
 
 test("all exits of added processes come before that of their init, which nobody outlives", () =>
   withShim(async (shim) => {

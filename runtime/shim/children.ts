@@ -19,19 +19,20 @@ export class Children {
   }
 
   /**
-   * Reaps all that have ended. waitpid(2). A worker comes before the processes that it leaves behind: these are put at the end
-   * of the list of children, in the same moment in which the worker becomes a zombie.
+   * Reaps what has ended, but not more than `most`: then true says that there may be others. waitpid(2). A worker comes before the
+   * processes that it leaves behind: these are put at the end of the list of children, in the same moment in which the worker becomes a zombie.
    */
-  reap(): void {
+  reap(most: number): boolean {
     const raw = new Struct(4);
-    for (;;) {
+    for (let count = 0; count < most; count++) {
       const pid = libc.waitpid(-1, raw.bytes, C.WNOHANG);
-      if (pid <= 0) return; // none has ended, or there is none
+      if (pid <= 0) return false; // none has ended, or there is none
       const signal = raw.i32(0) & 0x7f;
       const ended = this.#expected.get(pid);
       this.#expected.delete(pid);
       ended?.(signal === 0 ? (raw.i32(0) >> 8) & 0xff : 128 + signal);
       host.runJobs(); // what follows from the end of a worker comes before the end of what it has left behind
     }
+    return true;
   }
 }

@@ -9,21 +9,28 @@ import { close, isErrno, open, withFd } from "../libc/file.ts";
 import { cloneTree, moveMount, setMountAttributes } from "../libc/mount.ts";
 import { fdPath } from "../linux/path.ts";
 import { mappedUserNamespace } from "../linux/user-namespace.ts";
+import { mountAt, mountOverlay, type RootMount, splitLayers } from "./mounts.ts";
 
-/** Contents of uid_map and gid_map. */
-export interface IdMap {
-  readonly uidMap: string;
-  readonly gidMap: string;
-}
-
-/** Takes the mapping out of a mount's options. Throws RegError for one that is no mapping, or half of one. */
-export function takeIdMap(options: readonly string[]): { readonly idMap?: IdMap; readonly rest: readonly string[] } {
-  const of = (name: string) => options.find((option) => option.startsWith(name))?.slice(name.length);
-  const [uidMap, gidMap] = [of("uidmap="), of("gidmap=")];
-  if (uidMap === undefined && gidMap === undefined) return { rest: options };
+/** Mounts with mapped ids. `maps` are the options that say which; `attributes` the MOUNT_ATTR_* of a bind mount. */
+export function mountMapped(asked: RootMount, maps: readonly string[], attributes: number): void {
+  const { type, source, place, bind, flags, data } = asked;
+  const [uidMap, gidMap] = ["uidmap=", "gidmap="].map((name) =>
+    maps.find((option) => option.startsWith(name))?.slice(name.length),
+  );
   if (uidMap === undefined || gidMap === undefined) throw new RegError("EINVAL", "uidmap= and gidmap= need each other");
-  const rest = options.filter((option) => !option.startsWith("uidmap=") && !option.startsWith("gidmap="));
-  return { idMap: { uidMap: mapFile(uidMap), gidMap: mapFile(gidMap) }, rest };
+  withFd(mappedUserNamespace(mapFile(uidMap), mapFile(gidMap)), (userNamespace) => {
+    if (type === "overlay") {
+      const { layers, others } = splitLayers(data);
+      withMappedLayers(layers, userNamespace, (list) =>
+        mountOverlay([`lowerdir=${list}`, ...others].join(","), flags, place),
+      );
+    } else if (bind) bindMapped(source, place, (flags & C.MS_REC) !== 0, attributes, userNamespace);
+    else {
+      // A new filesystem gets its mapping as a second mount of itself, over the first: both go together.
+      mountAt(asked);
+      bindMapped(place, place, false, 0, userNamespace);
+    }
+  });
 }
 
 /** Ids end at 2^32 - 2: the last is the one that calls take for "leave it". */
@@ -40,13 +47,8 @@ function mapFile(text: string): string {
   return lines.join("");
 }
 
-/** Runs `use` with a user namespace of this mapping, which ends with it. */
-export function withMapping<T>({ uidMap, gidMap }: IdMap, use: (userNamespace: number) => T): T {
-  return withFd(mappedUserNamespace(uidMap, gidMap), use);
-}
-
 /** Mounts a directory or file at `place` with mapped ids; MOUNT_ATTR_* in `attributes`. */
-export function bindMapped(
+function bindMapped(
   source: string,
   place: string,
   recursive: boolean,
@@ -62,7 +64,7 @@ export function bindMapped(
  * Runs `use` with overlay's option `lowerdir`, each layer with mapped ids: an overlay itself can not be mapped. The overlay keeps what it
  * needs of these mounts, which nobody else sees.
  */
-export function withMappedLayers(layers: readonly string[], userNamespace: number, use: (list: string) => void): void {
+function withMappedLayers(layers: readonly string[], userNamespace: number, use: (list: string) => void): void {
   const trees: number[] = [];
   try {
     for (const layer of layers) trees.push(mappedTree(layer, false, C.MOUNT_ATTR_RDONLY, userNamespace));

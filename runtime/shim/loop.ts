@@ -105,7 +105,8 @@ export class Loop {
   /** Something was done that leaves memory to be collected. */
   worked(): void {
     this.#busy++;
-    if (this.#busy >= COLLECT_EVENTS) this.#collect();
+    // To look through memory takes as long as there is memory: what is watched says how much that is.
+    if (this.#busy >= Math.max(COLLECT_EVENTS, 2 * this.#entries.size)) this.#collect();
   }
 
   #collect(): void {

@@ -12,44 +12,51 @@ import { detachedFilesystem, mount, moveMount } from "../libc/mount.ts";
 import { napUs } from "../linux/cgroup/wait.ts";
 import { openInRoot } from "../linux/path.ts";
 import { parseMountOptions } from "../oci/plan/mount-options.ts";
-import { bindMapped, takeIdMap, withMappedLayers, withMapping } from "./id-mapped.ts";
 import { withLoopDevice } from "./loop-device.ts";
 import type { Mount } from "./proto/common.ts";
 
+/** Whether the ids of a mount are to be mapped. The code for it is loaded then: most shims never need it. */
+export function wantsIdMap(mounts: readonly Mount[]): boolean {
+  return mounts.some(({ options }) => options.some(isIdMap));
+}
+
+const isIdMap = (option: string) => option.startsWith("uidmap=") || option.startsWith("gidmap=");
+
+/** mountMapped of id-mapped.ts. */
+export type MountMapped = (mount: RootMount, maps: readonly string[], attributes: number) => void;
+
 /** Mounts in order at the root, or at `target` below it. What is done is undone when one fails. */
-export function mountRoot(mounts: readonly Mount[], root: string): void {
+export function mountRoot(mounts: readonly Mount[], root: string, mountMapped: MountMapped | undefined): void {
   if (mounts.length === 0) return;
   mkdirIfMissing(root, 0o711);
   try {
-    for (const [index, each] of mounts.entries()) mountOne(each, root, index);
+    for (const [index, each] of mounts.entries()) mountOne(each, root, index, mountMapped);
   } catch (error) {
     unmountRoot(root);
     throw error;
   }
 }
 
-function mountOne({ type, source, target, options }: Mount, root: string, index: number): void {
+function mountOne(
+  { type, source, target, options }: Mount,
+  root: string,
+  index: number,
+  mountMapped: MountMapped | undefined,
+): void {
   const unknown = options.find((option) => option.startsWith("X-containerd."));
   if (unknown !== undefined) throw new RegError("EINVAL", `rootfs mount ${index}: option ${unknown} is not known`);
-  const { idMap, rest } = takeIdMap(options);
   const place = target === "" ? root : inRoot(root, target);
-  const parsed = parseMountOptions(rest.filter((option) => option !== "loop" && option !== "direct-io"));
-  const { flags, data } = parsed;
-  const mounted = {
-    type,
-    source,
-    place,
-    loop: rest.includes("loop"),
-    bind: parsed.bind || type === "bind",
-    flags,
-    data,
-  };
-  if (idMap === undefined) mountAt(mounted);
-  else withMapping(idMap, (userNamespace) => mountMapped(mounted, parsed.set, userNamespace));
-  for (const propagation of parsed.propagation) mount(null, place, null, propagation, null);
+  const maps = options.filter(isIdMap);
+  const rest = options.filter((option) => option !== "loop" && option !== "direct-io" && !isIdMap(option));
+  const { flags, data, bind, set, propagation } = parseMountOptions(rest);
+  const asked = { type, source, place, loop: options.includes("loop"), bind: bind || type === "bind", flags, data };
+  if (maps.length === 0) mountAt(asked);
+  else if (mountMapped !== undefined) mountMapped(asked, maps, set);
+  else throw new RegError("ENOTSUP", `rootfs mount ${index}: nobody maps ids: ${maps.join(" ")}`);
+  for (const kind of propagation) mount(null, place, null, kind, null);
 }
 
-interface RootMount {
+export interface RootMount {
   readonly type: string;
   readonly source: string;
   readonly place: string;
@@ -60,7 +67,7 @@ interface RootMount {
   readonly data: string;
 }
 
-function mountAt({ type, source, place, loop, bind, flags, data }: RootMount): void {
+export function mountAt({ type, source, place, loop, bind, flags, data }: RootMount): void {
   const readonly = (flags & C.MS_RDONLY) !== 0;
   if (loop) withLoopDevice(source, readonly, (device) => mount(device, place, type, flags, data));
   else if (type === "overlay") mountOverlay(data, flags, place);
@@ -69,22 +76,6 @@ function mountAt({ type, source, place, loop, bind, flags, data }: RootMount): v
     mount(source, place, null, C.MS_BIND | (flags & C.MS_REC), null);
     const rest = flags & ~(C.MS_BIND | C.MS_REC);
     if (rest !== 0) mount(source, place, null, C.MS_REMOUNT | C.MS_BIND | rest, null);
-  }
-}
-
-/** The same with the ids of a user namespace; `attributes` are the MOUNT_ATTR_* of a bind mount. */
-function mountMapped(asked: RootMount, attributes: number, userNamespace: number): void {
-  const { type, source, place, bind, flags, data } = asked;
-  if (type === "overlay") {
-    const { layers, others } = splitLayers(data);
-    withMappedLayers(layers, userNamespace, (list) =>
-      mountOverlay([`lowerdir=${list}`, ...others].join(","), flags, place),
-    );
-  } else if (bind) bindMapped(source, place, (flags & C.MS_REC) !== 0, attributes, userNamespace);
-  else {
-    // A new filesystem gets its mapping as a second mount of itself, over the first: both go together.
-    mountAt(asked);
-    bindMapped(place, place, false, 0, userNamespace);
   }
 }
 
@@ -98,7 +89,7 @@ function inRoot(root: string, target: string): string {
 /** mount(2) takes a page of options. Beyond that every layer is told by itself: fsconfig(2) lowerdir+, Linux 6.5. */
 const PAGE_BYTES = 4096;
 
-function mountOverlay(data: string, flags: number, place: string): void {
+export function mountOverlay(data: string, flags: number, place: string): void {
   if (data.length < PAGE_BYTES) {
     mount("overlay", place, "overlay", flags, data);
     return;
@@ -122,7 +113,7 @@ function mountOverlay(data: string, flags: number, place: string): void {
   }
 }
 
-function splitLayers(data: string): { readonly layers: readonly string[]; readonly others: readonly string[] } {
+export function splitLayers(data: string): { readonly layers: readonly string[]; readonly others: readonly string[] } {
   const parts = data.split(",");
   const list = parts.find((part) => part.startsWith("lowerdir="));
   return {

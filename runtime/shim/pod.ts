@@ -23,7 +23,7 @@ export interface PodOptions {
   readonly workers: Workers;
   readonly publisher: Publisher;
   /** What is loaded when it is asked for. */
-  readonly program: Pick<Program, "checkpoint" | "restore">;
+  readonly program: Pick<Program, "checkpoint" | "restore" | "idMapped">;
   /** Ends the shim, after what it has to say has been said. */
   readonly end: () => void;
   /** Called when the last container has been deleted. */

@@ -2,6 +2,7 @@
 import type { checkpoint } from "../container/checkpoint.ts";
 import type { rebuild } from "../container/restore.ts";
 import type { FeaturesOptions } from "../oci/features.ts";
+import type { MountMapped } from "./mounts.ts";
 import type { sandboxService } from "./sandbox/service.ts";
 
 export interface Program {
@@ -10,5 +11,6 @@ export interface Program {
   readonly about: () => Promise<FeaturesOptions>;
   readonly checkpoint: () => Promise<{ readonly checkpoint: typeof checkpoint }>;
   readonly restore: () => Promise<{ readonly rebuild: typeof rebuild }>;
+  readonly idMapped: () => Promise<{ readonly mountMapped: MountMapped }>;
   readonly sandbox: () => Promise<{ readonly sandboxService: typeof sandboxService }>;
 }

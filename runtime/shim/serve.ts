@@ -10,6 +10,7 @@ import { Publisher } from "./events.ts";
 import { log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
 import { Pod } from "./pod.ts";
+import { goFirst } from "./priority.ts";
 import type { Program } from "./program.ts";
 import type { Any } from "./proto/common.ts";
 import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
@@ -32,6 +33,8 @@ export interface ServeOptions {
   readonly warnings: readonly string[];
 }
 
+/** Then others have their turn. */
+const REAPED_AT_ONCE = 8;
 const SANDBOX_METHODS = [
   "CreateSandbox",
   "StartSandbox",
@@ -54,6 +57,7 @@ export function serve(options: ServeOptions, program: Program): never {
   openLog(`${bundle}/log`);
   for (const warning of warnings) log("warning", warning);
   libc.chdir("/"); // the bundle goes before the shim does
+  goFirst();
   prctl(C.PR_SET_CHILD_SUBREAPER, "PR_SET_CHILD_SUBREAPER", 1);
   const name = cString("containerd-shim");
   prctl(C.PR_SET_NAME, "PR_SET_NAME", host.address(name));
@@ -90,8 +94,11 @@ export function serve(options: ServeOptions, program: Program): never {
       (await program.sandbox()).sandboxService(pod),
     ),
   });
+  const reap = () => {
+    if (children.reap(REAPED_AT_ONCE)) loop.after(0, reap);
+  };
   watchSignals(loop, (signal) => {
-    if (signal === SIGCHLD) children.reap();
+    if (signal === SIGCHLD) reap();
     if (signal === SIGTERM || signal === SIGINT) end(); // the containers go on
     if (signal === SIGUSR1) log("info", dump(pod, server));
   });

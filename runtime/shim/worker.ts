@@ -16,6 +16,12 @@ import type { Children } from "./children.ts";
 import type { Loop, Watch } from "./loop.ts";
 import { unblockSignals } from "./signals.ts";
 
+/**
+ * So many at once keep the processors busy; more would only take them from the shim, which has to answer meanwhile, and memory. A worker that
+ * has not ended after a while waits for something: it is not counted, and so nobody waits for it.
+ */
+const AT_ONCE = 4;
+const COUNTED_MS = 100;
 const LIMIT_BYTES = 64 * 1024;
 /** Characters: a config with a thousand faults has a long one. */
 const LONGEST_MESSAGE = 8192;
@@ -37,6 +43,9 @@ export interface Job<Note, Result> {
 export class Workers {
   readonly #loop: Loop;
   readonly #children: Children;
+  /** What is to be forked. */
+  readonly #due: (() => void)[] = [];
+  #counted = 0;
   /** Turns an error of the worker into one that can be told, see main.ts. */
   readonly explain: (error: unknown) => Promise<unknown>;
 
@@ -49,15 +58,41 @@ export class Workers {
   /** Forks a worker. Resolves with its result when it has ended; rejects with its error. */
   run<Note, Result>(job: Job<Note, Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
-      // From the loop, between all else: what promises wait for in the shim must not happen in the worker too.
-      this.#loop.after(0, () => {
+      this.#due.push(() => {
         try {
           this.#fork(job, resolve, reject);
         } catch (error) {
           reject(error);
         }
       });
+      this.#next();
     });
+  }
+
+  /** One at a time, from the loop, between all else: what promises wait for in the shim must not happen in the worker too. */
+  #next(): void {
+    this.#loop.after(0, () => {
+      if (this.#counted >= AT_ONCE) return;
+      this.#due.shift()?.();
+      if (this.#due.length > 0) this.#next();
+    });
+  }
+
+  /** Counts one more, until the function is called that this returns, or it has been working for too long. */
+  #count(): () => void {
+    let counts = true;
+    const forget = () => {
+      if (!counts) return;
+      counts = false;
+      this.#counted--;
+      if (this.#due.length > 0) this.#next();
+    };
+    this.#counted++;
+    const timer = this.#loop.after(COUNTED_MS, forget);
+    return () => {
+      timer.cancel();
+      forget();
+    };
   }
 
   #fork<Note, Result>(
@@ -75,7 +110,9 @@ export class Workers {
     if (pid === -1) close(ours);
     checked(pid, "fork(2)", "a worker");
     const answers = new Answers<Note, Result>(ours, this.#loop, note);
+    const ended = this.#count();
     this.#children.expect(pid, () => {
+      ended();
       answers.end();
       if (answers.error !== undefined) reject(fromErrorData(answers.error));
       else if (answers.settled) resolve(answers.result as Result);

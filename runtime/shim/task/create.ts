@@ -4,7 +4,7 @@ import * as C from "../../libc/constants.ts";
 import type { CgroupState } from "../../linux/cgroup/types.ts";
 import type { GivenMessage, Message } from "../../linux/protobuf.ts";
 import { compose } from "../../reg/compose.ts";
-import { mountRoot, unmountRoot } from "../mounts.ts";
+import { mountRoot, unmountRoot, wantsIdMap } from "../mounts.ts";
 import { parseOptions } from "../options.ts";
 import type { Pod } from "../pod.ts";
 import type { CREATE, PID } from "../proto/task.ts";
@@ -67,12 +67,13 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
   const { stdio } = init;
   stdio.open();
   await stdio.ready();
+  const { mountMapped } = wantsIdMap(rootfs) ? await pod.program.idMapped() : { mountMapped: undefined };
   if (task.checkpoint !== "") {
     // Its processes are made by Start: until then, its root may get the files that it had.
     await pod.workers.run({
       work: () => {
         pod.sandbox?.giveFiles(bundle);
-        mountRoot(rootfs, `${bundle}/rootfs`);
+        mountRoot(rootfs, `${bundle}/rootfs`, mountMapped);
       },
     });
     writeRecord(bundle, { version: 1, root, socket: pod.socket });
@@ -84,7 +85,7 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
     keep: stdio.theirs,
     work: (tell) => {
       pod.sandbox?.giveFiles(bundle);
-      return makeInWorker(task, rootfs, tell);
+      return makeInWorker(task, () => mountRoot(rootfs, `${bundle}/rootfs`, mountMapped), tell);
     },
     note: (note, [terminal]) => {
       if ("warning" in note) return pod.warn(task.id, note.warning);
@@ -103,12 +104,11 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
 }
 
 function makeInWorker(
-  { id, bundle, root, options, init }: Task,
-  rootfs: Message<typeof CREATE>["rootfs"],
+  { id, bundle, root, options, init, mounted }: Task,
+  mountAll: () => void,
   tell: (note: Note, descriptors?: readonly number[]) => void,
 ): null {
-  const place = `${bundle}/rootfs`;
-  mountRoot(rootfs, place);
+  mountAll();
   try {
     init.stdio.adopt();
     const built = build(
@@ -144,7 +144,7 @@ function makeInWorker(
       throw error;
     }
   } catch (error) {
-    if (rootfs.length > 0) unmountRoot(place);
+    if (mounted) unmountRoot(`${bundle}/rootfs`);
     throw error;
   }
 }
