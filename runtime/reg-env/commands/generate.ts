@@ -1,5 +1,6 @@
-import { existsSync, lstatSync } from "node:fs";
-import { posix, resolve } from "node:path";
+import { chmodSync, existsSync, lstatSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, posix, resolve } from "node:path";
 import type { CommandModule } from "yargs";
 import { RegError, UsageError } from "../../errors/errors.ts";
 import { type EnvironmentName, formatEnvironmentName, parseEnvironmentName } from "../../reg/name.ts";
@@ -7,6 +8,8 @@ import { writeBundle } from "../bundle.ts";
 import { type Closure, computeClosure, type TracedFile } from "../closure/closure.ts";
 import { PRESETS } from "../closure/presets.ts";
 import { generateEnvironment } from "../generate.ts";
+import { withImage } from "../image/location.ts";
+import { unpackImage } from "../image/unpack.ts";
 import { afterDashes, anyStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
 import { formatBytes, note, plural, print, printJson, table, warn } from "../output.ts";
 import { withProgress } from "../progress.ts";
@@ -23,6 +26,8 @@ interface GenerateArguments extends StoreArguments {
   readonly program: readonly string[];
   readonly package: readonly string[];
   readonly root: string;
+  readonly image: string | undefined;
+  readonly digest: string | undefined;
   readonly preset: readonly string[];
   readonly include: readonly string[];
   readonly exclude: readonly string[];
@@ -59,6 +64,17 @@ export const command: CommandModule<object, GenerateArguments> = {
         default: "/",
         requiresArg: true,
         describe: "directory of a root filesystem to take the files from",
+      })
+      .option("image", {
+        type: "string",
+        requiresArg: true,
+        describe:
+          "an image to take the files from, and the command: a path, podman:NAME, containerd:NAME, docker-daemon:NAME, docker://REGISTRY/NAME",
+      })
+      .option("digest", {
+        type: "string",
+        requiresArg: true,
+        describe: "sha256:..., what the image's manifest has to be",
       })
       .option("preset", { ...LIST, describe: `files that no program names: ${Object.keys(PRESETS).join(", ")}` })
       .option("include", { ...LIST, describe: "a path or glob to take as well" })
@@ -101,88 +117,120 @@ export const command: CommandModule<object, GenerateArguments> = {
       .example("$0 generate web@1 -- nginx -g 'daemon off;'", "what nginx needs, and how to run it")
       .example("$0 generate tools@1 --program curl --program git --preset tls", "several programs at once"),
   handler: async (argv) => {
-    const name = parseEnvironmentName(argv.environment);
-    const args = afterDashes(argv);
-    if (args.length + argv.program.length + argv.package.length + argv.include.length === 0)
-      throw new RegError("EINVAL", "nothing is asked for", {
-        hint: "name a --program or a --package, or a command behind --, as in reg-env generate web@1 -- nginx",
-      });
-    const probe = argv.probe === undefined ? undefined : parseProbe(argv.probe);
-    const tries = argv.trial || probe !== undefined;
-    if (tries && (args.length === 0 || argv["dry-run"]))
-      throw new UsageError("a trial needs a command behind --, and an environment that it may make");
-    const store = argv["dry-run"] ? undefined : anyStore(argv);
-    const root = resolve(argv.root);
-    const cwd = folderOf(argv.cwd, root, args);
-    const traced = await traceAll(root, traceLines(argv.trace, args), argv.env, cwd);
-    const compute = (more: readonly TracedFile[]) =>
-      withProgress("look for what is needed", async () =>
-        computeClosure({
-          root,
-          ...(args.length === 0 ? {} : { command: { args, cwd } }),
-          programs: argv.program,
-          packages: argv.package,
-          presets: argv.preset,
-          include: argv.include,
-          exclude: argv.exclude,
-          directories: argv.mkdir,
-          ...libraryPathOf(argv.env),
-          traced: [...traced, ...more],
-        }),
-      );
-    let closure = await compute([]);
-    const command = {
-      args: closure.command ?? args,
-      env: argv.env,
-      cwd,
-      ...(argv.user === undefined ? {} : { user: argv.user }),
-    };
-    if (store === undefined) {
-      printPlan(name, closure, argv.format);
+    if (argv.image === undefined) {
+      if (argv.digest !== undefined) throw new UsageError("--digest goes with --image");
+      await generateFrom(argv, afterDashes(argv));
       return;
     }
-    const install = (replace: boolean) =>
-      withProgress("generate", (report) =>
-        generateEnvironment(store, closure, {
-          name,
-          command,
-          replace,
-          onFile: (done, total) => report(`${done} of ${plural(total, "file")}`),
-        }),
-      );
-    let installed = await install(argv.replace);
-    const make = async (more: readonly TracedFile[]) => {
-      if (more.length > 0) {
-        closure = await compute(more);
-        installed = await install(true);
-      }
-      return { tree: installed.tree, closure };
-    };
-    const trial = tries
-      ? await withProgress("trial", (report) =>
-          runTrial({
+    if (argv.root !== "/") throw new UsageError("--image takes the place of --root");
+    await withImage(argv.image, argv.digest, async (image) => {
+      const root = mkdtempSync(join(tmpdir(), "reg-env-root-"));
+      try {
+        await withProgress("unpack", (report) =>
+          unpackImage(image, root, (done) => report(`${done} of ${plural(image.layers, "layer")}`)),
+        );
+        chmodSync(root, 0o755);
+        const { command, env, cwd, user } = image.config;
+        const own = afterDashes(argv);
+        const isAsked = own.length + argv.program.length + argv.package.length + argv.include.length > 0;
+        await generateFrom(
+          {
+            ...argv,
             root,
-            make,
-            command,
-            runtime: argv.runtime,
-            probe,
-            timeLimitMs: argv["time-limit"] * 1000,
-            onProgress: report,
-          }),
-        )
-      : undefined;
-    for (const warning of closure.warnings) warn(warning);
-    if (argv.format === "json") printJson(describeGenerated(installed, closure, trial));
-    else {
-      print(`${describeInstalled(installed)}, ${plural(closure.files.size + closure.generated.size, "file")}`);
-      if (trial !== undefined) tellTrial(trial);
-    }
-    if (trial?.difference !== undefined) process.exitCode = 1;
-    if (argv.bundle === undefined) return;
-    await writeBundle(store, installed.manifest, argv.bundle);
-    if (argv.format === "text") print(`bundle in ${argv.bundle}`);
+            env: [...env.filter((each) => !each.startsWith("PATH=")), ...argv.env],
+            cwd: argv.cwd ?? cwd,
+            user: argv.user ?? user,
+          },
+          isAsked ? own : command,
+        );
+      } finally {
+        rmSync(root, { recursive: true, force: true });
+      }
+    });
   },
 };
+
+async function generateFrom(argv: GenerateArguments, args: readonly string[]): Promise<void> {
+  const name = parseEnvironmentName(argv.environment);
+  if (args.length + argv.program.length + argv.package.length + argv.include.length === 0)
+    throw new RegError("EINVAL", "nothing is asked for", {
+      hint: "name a --program or a --package, or a command behind --, as in reg-env generate web@1 -- nginx",
+    });
+  const probe = argv.probe === undefined ? undefined : parseProbe(argv.probe);
+  const tries = argv.trial || probe !== undefined;
+  if (tries && (args.length === 0 || argv["dry-run"]))
+    throw new UsageError("a trial needs a command behind --, and an environment that it may make");
+  const store = argv["dry-run"] ? undefined : anyStore(argv);
+  const root = resolve(argv.root);
+  const cwd = folderOf(argv.cwd, root, args);
+  const traced = await traceAll(root, traceLines(argv.trace, args), argv.env, cwd);
+  const compute = (more: readonly TracedFile[]) =>
+    withProgress("look for what is needed", async () =>
+      computeClosure({
+        root,
+        ...(args.length === 0 ? {} : { command: { args, cwd } }),
+        programs: argv.program,
+        packages: argv.package,
+        presets: argv.preset,
+        include: argv.include,
+        exclude: argv.exclude,
+        directories: argv.mkdir,
+        ...libraryPathOf(argv.env),
+        traced: [...traced, ...more],
+      }),
+    );
+  let closure = await compute([]);
+  const command = {
+    args: closure.command ?? args,
+    env: argv.env,
+    cwd,
+    ...(argv.user === undefined ? {} : { user: argv.user }),
+  };
+  if (store === undefined) {
+    printPlan(name, closure, argv.format);
+    return;
+  }
+  const install = (replace: boolean) =>
+    withProgress("generate", (report) =>
+      generateEnvironment(store, closure, {
+        name,
+        command,
+        replace,
+        onFile: (done, total) => report(`${done} of ${plural(total, "file")}`),
+      }),
+    );
+  let installed = await install(argv.replace);
+  const make = async (more: readonly TracedFile[]) => {
+    if (more.length > 0) {
+      closure = await compute(more);
+      installed = await install(true);
+    }
+    return { tree: installed.tree, closure };
+  };
+  const trial = tries
+    ? await withProgress("trial", (report) =>
+        runTrial({
+          root,
+          make,
+          command,
+          runtime: argv.runtime,
+          probe,
+          timeLimitMs: argv["time-limit"] * 1000,
+          onProgress: report,
+        }),
+      )
+    : undefined;
+  for (const warning of closure.warnings) warn(warning);
+  if (argv.format === "json") printJson(describeGenerated(installed, closure, trial));
+  else {
+    print(`${describeInstalled(installed)}, ${plural(closure.files.size + closure.generated.size, "file")}`);
+    if (trial !== undefined) tellTrial(trial);
+  }
+  if (trial?.difference !== undefined) process.exitCode = 1;
+  if (argv.bundle === undefined) return;
+  await writeBundle(store, installed.manifest, argv.bundle);
+  if (argv.format === "text") print(`bundle in ${argv.bundle}`);
+}
 
 /** The command's working directory: as named, or the current one where the command names files in it. */
 function folderOf(named: string | undefined, root: string, args: readonly string[]): string {

@@ -1,32 +1,63 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { CommandModule } from "yargs";
+import { UsageError } from "../../errors/errors.ts";
 import { formatEnvironmentName } from "../../reg/name.ts";
-import { anyStore, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print, warn } from "../output.ts";
+import { installImage } from "../image/install.ts";
+import { withImage } from "../image/location.ts";
+import { anyStore, formatOption, type StoreArguments, storeOptions } from "../options.ts";
+import { formatBytes, plural, print, printJson, warn } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import type { Installed } from "../store/environment.ts";
 import { importEnvironment } from "../store/export.ts";
 
-export const command: CommandModule<
-  object,
-  StoreArguments & { readonly directory: string; readonly replace: boolean }
-> = {
-  command: "install <directory>",
-  describe: "install an environment that reg-env export wrote",
+interface InstallArguments extends StoreArguments {
+  readonly source: string;
+  readonly replace: boolean;
+  readonly digest: string | undefined;
+  readonly format: string;
+}
+
+export const command: CommandModule<object, InstallArguments> = {
+  command: "install <source>",
+  describe: "install an environment that reg-env export wrote, and share its files with those that are there",
   builder: (yargs) =>
-    storeOptions(yargs)
-      .positional("directory", { type: "string", demandOption: true, describe: "directory that export wrote" })
+    formatOption(storeOptions(yargs))
+      .positional("source", {
+        type: "string",
+        demandOption: true,
+        describe:
+          "a directory or image that export wrote: a path, podman:NAME, containerd:NAME, docker-daemon:NAME, docker://REGISTRY/NAME",
+      })
+      .option("digest", {
+        type: "string",
+        requiresArg: true,
+        describe: "sha256:..., what the image's manifest has to be",
+      })
       .option("replace", { type: "boolean", default: false, describe: "replace an environment of the same name" }),
   handler: async (argv) => {
+    const { source, digest, replace } = argv;
     const store = anyStore(argv);
     let files = 0;
-    const installed = await withProgress("install", (report) =>
-      importEnvironment(store, argv.directory, {
-        replace: argv.replace,
-        onFile: () => report(plural(++files, "file")),
-        warn,
-      }),
-    );
-    print(describeInstalled(installed));
+    const installed = await withProgress("install", (report) => {
+      const options = { replace, onFile: () => report(plural(++files, "file")), warn };
+      if (!existsSync(join(source, "units")))
+        return withImage(source, digest, (image) => installImage(store, image, options));
+      if (digest !== undefined)
+        throw new UsageError("--digest goes with an image; each file of a directory is checked anyway");
+      return importEnvironment(store, source, options);
+    });
+    if (argv.format === "json") {
+      const { manifest, newObjects, newBytes, repaired, changed } = installed;
+      printJson({
+        environment: formatEnvironmentName(manifest),
+        tree: manifest.tree,
+        newObjects,
+        newBytes,
+        repaired,
+        changed,
+      });
+    } else print(describeInstalled(installed));
   },
 };
 

@@ -19,6 +19,8 @@ export interface EnvironmentSource {
   readonly command: EnvironmentCommand;
   /** By path, as in the closure. */
   readonly reasons: Readonly<Record<string, Reason>>;
+  /** They are a guess: those of an environment that is there, and the same, are kept. */
+  readonly withoutReasons?: boolean;
   /** An environment of this name that is there and differs is replaced; otherwise it is an error. */
   readonly replace?: boolean;
 }
@@ -89,7 +91,7 @@ function place(store: Store, source: EnvironmentSource, directory: string): bool
     const { code } = error as NodeJS.ErrnoException;
     if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
   }
-  if (isSame(directory, path)) return false;
+  if (isSame(directory, path, source.withoutReasons === true ? ["manifest.json"] : FILES)) return false;
   if (source.replace !== true)
     throw new RegError("EEXIST", `environment ${formatEnvironmentName(source.name)} is there already, and differs`, {
       hint: "choose another version, or replace it: --replace",
@@ -103,10 +105,10 @@ function place(store: Store, source: EnvironmentSource, directory: string): bool
   return true;
 }
 
-function isSame(left: string, right: string): boolean {
-  return ["manifest.json", "reasons.json"].every((name) =>
-    fs.readFileSync(`${left}/${name}`).equals(fs.readFileSync(`${right}/${name}`)),
-  );
+const FILES = ["manifest.json", "reasons.json"];
+
+function isSame(left: string, right: string, names: readonly string[]): boolean {
+  return names.every((name) => fs.readFileSync(`${left}/${name}`).equals(fs.readFileSync(`${right}/${name}`)));
 }
 
 /** The manifest of an installed environment. Throws RegError where there is none. */

@@ -27,14 +27,25 @@ export function readImportedUnit(directory: string, digest: string): Unit {
   const text = read(path);
   if (digestOf(text) !== digest) throw invalid(path, "its text has another digest; it was changed on its way");
   const imported = parse(path, unit, text) as Unit;
-  const paths = new Set<string>();
-  for (const entry of imported.entries) {
-    if (paths.has(entry.path)) throw invalid(path, `/${printable(entry.path)} is in it twice`);
-    paths.add(entry.path);
+  refuseTwice(imported, path);
+  for (const entry of imported.entries)
     if (entry.type === "file" && objectKey(entry) !== entry.object)
       throw invalid(path, `/${printable(entry.path)} has the wrong object`);
-  }
   return imported;
+}
+
+/** The same for a unit that was put together from an archive: `path` is the archive's. */
+export function checkUnit(document: Unit, path: string): void {
+  if (!unit(document)) refuse(path, unit);
+  refuseTwice(document, path);
+}
+
+function refuseTwice({ entries }: Unit, path: string): void {
+  const paths = new Set<string>();
+  for (const entry of entries) {
+    if (paths.has(entry.path)) throw invalid(path, `/${printable(entry.path)} is in it twice`);
+    paths.add(entry.path);
+  }
 }
 
 /** Opens the content of a file, which is to be closed. Throws RegError when it is no file, or not of the size that the unit says. */
@@ -84,7 +95,10 @@ function parse(path: string, validate: Validator, text = read(path)): unknown {
   } catch (error) {
     throw invalid(path, error instanceof Error ? error.message : String(error), error);
   }
-  if (validate(document)) return document;
+  return validate(document) ? document : refuse(path, validate);
+}
+
+function refuse(path: string, validate: Validator): never {
   const violations = validate.errors ?? [];
   const lines = violations.slice(0, MOST_LINES).map((violation) => `\n  ${describe(violation)}`);
   if (violations.length > MOST_LINES) lines.push(`\n  and ${violations.length - MOST_LINES} more`);

@@ -47,10 +47,10 @@ export class Staging {
   }
 
   /**
-   * Takes a file's content from `fd`, unless the store has the object. One that is damaged is replaced. Throws RegError when it is not
-   * the content that the entry says.
+   * Takes a file's content from `fd`, where it begins at `start`, unless the store has the object. One that is damaged is replaced. Throws
+   * RegError when it is not the content that the entry says.
    */
-  addObject(entry: FileEntry, fd: number): void {
+  addObject(entry: FileEntry, fd: number, start = 0): void {
     if (this.#objects.has(entry.object) || this.#whole.has(entry.object)) return;
     const existing = fs.lstatSync(objectPath(this.#store.directory, entry.object), { throwIfNoEntry: false });
     if (existing !== undefined) {
@@ -62,7 +62,7 @@ export class Staging {
     const path = this.#pathOf(entry.object);
     const to = fs.openSync(path, "wx", 0o600);
     try {
-      this.#write(fd, to, entry);
+      this.#write(fd, start, to, entry);
     } catch (error) {
       fs.rmSync(path);
       throw error;
@@ -74,8 +74,8 @@ export class Staging {
     if (existing !== undefined) this.#damaged.add(entry.object);
   }
 
-  #write(from: number, to: number, entry: FileEntry): void {
-    copy(from, to, entry);
+  #write(from: number, start: number, to: number, entry: FileEntry): void {
+    copy(from, start, to, entry);
     fs.fchownSync(to, entry.uid, entry.gid);
     for (const [name, value] of Object.entries(entry.xattrs ?? {})) setXattr(to, name, value, entry.path);
     fs.fchmodSync(to, storedMode(this.#store.protection, entry.mode, entry.uid)); // last: chown clears the setuid bit
@@ -152,11 +152,13 @@ function makeTemporary(store: Store): string {
 }
 
 /** Copies the content, and holds it against the entry: a file that changes while it is read must not get the wrong name. */
-function copy(from: number, to: number, entry: FileEntry): void {
+function copy(from: number, start: number, to: number, entry: FileEntry): void {
   const hash = createHash("sha256");
   let position = 0;
-  for (;;) {
-    const count = fs.readSync(from, block, 0, block.length, position);
+  // One byte more than there should be tells a file that has grown.
+  while (position <= entry.sizeBytes) {
+    const most = start === 0 ? block.length : Math.min(block.length, entry.sizeBytes - position);
+    const count = most === 0 ? 0 : fs.readSync(from, block, 0, most, start + position);
     if (count === 0) break;
     const bytes = block.subarray(0, count);
     hash.update(bytes);
