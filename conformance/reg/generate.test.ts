@@ -190,4 +190,35 @@ test("an option that has one value is refused twice, and a reader that goes away
     assert.match(list.stderr, /warning: a@1 can not be read/);
   }));
 
+test("show, diff and tag", () =>
+  withFixture((fixture) => {
+    const path = busyboxRoot(fixture);
+    const made = (name: string, ...include: string[]) =>
+      regEnv(fixture, [
+        "generate",
+        name,
+        "--root",
+        path,
+        ...include.flatMap((each) => ["--include", each]),
+        "--",
+        "sh",
+      ]);
+    assert.is(made("one@1", "/etc/one", "/srv/app").status, 0);
+    writeFileSync(join(path, "etc/one"), "changed");
+    assert.is(made("two@1", "/etc/one", "/etc/two").status, 0);
+    const { stdout } = regEnv(fixture, ["show", "one@1", "--files"]);
+    assert.match(stdout, /command: sh, in \//);
+    assert.match(stdout, /\/srv\/app\/page +4 B +one-files@1 +--include \/srv\/app/);
+    const shown = JSON.parse(regEnv(fixture, ["show", "one@1", "--format", "json"]).stdout);
+    assert.ok(shown.units.some(({ unit }: { unit: string }) => unit === "one-files@1"));
+    const diff = regEnv(fixture, ["diff", "one@1", "two@1"]).stdout;
+    assert.match(
+      diff,
+      /^~ \/etc\/one \(7 B\)\n\+ \/etc\/two \(3 B\)\n- \/srv\/app\/page \(4 B\)\n\d+ files the same, 3 not\n$/,
+    );
+    assert.is(regEnv(fixture, ["tag", "one@1", "first@latest"]).stdout, "first@latest is what one@1 is\n");
+    assert.match(regEnv(fixture, ["tag", "two@1", "first@latest"]).stderr, /is there already, and differs/);
+    assert.match(regEnv(fixture, ["diff", "one@1", "first@latest"]).stdout, /^\d+ files the same, 0 not\n$/);
+  }));
+
 generate.run();

@@ -48,21 +48,21 @@ export function installImage(store: Store, image: Image, options: InstallOptions
     withoutReasons: true,
   };
   return installEnvironment(store, source, async (staging) => {
-    const found = new Map<string, Unit>();
+    const parts = new Map<string, { readonly name: string; readonly version: string; readonly entries: Entry[] }>();
     for (let index = 0; index < image.layers; index++) {
-      const part = await image.openLayer(index);
-      for (const [digest, unit] of await unitsOf(
-        staging,
-        part,
-        describe(comments[index], image.name),
-        image.name,
-        onFile,
-      )) {
-        found.set(digest, unit);
-        for (const entry of unit.entries) {
-          source.reasons[`/${entry.path}`] = { rule: "image", text: `came with the image ${image.digest}` };
-          if (isSetId(entry)) warn(`/${entry.path} runs with the rights of its owner or group`);
-        }
+      const contents = describe(comments[index], image.name);
+      await readLayer(staging, await image.openLayer(index), contents, parts, image.name, onFile);
+    }
+    const found = new Map<string, Unit>();
+    for (const [digest, { name, version, entries }] of parts) {
+      const unit: Unit = { name, version, entries: sortEntries(entries) };
+      if (digestOf(canonicalJson(unit)) !== digest)
+        throw invalid(image.name, `the unit ${name}@${version} has another digest`);
+      checkUnit(unit, image.name);
+      found.set(digest, unit);
+      for (const entry of unit.entries) {
+        source.reasons[`/${entry.path}`] = { rule: "image", text: `came with the image ${image.digest}` };
+        if (isSetId(entry)) warn(`/${entry.path} runs with the rights of its owner or group`);
       }
     }
     const units = order.map((prefix) =>
@@ -93,13 +93,15 @@ function describe(comment: string | undefined, name: string): LayerContents {
   throw invalid(name, "a layer does not say which units it is made of");
 }
 
-async function unitsOf(
+/** Adds what the layer has of each unit to its parts. */
+async function readLayer(
   staging: Staging,
   part: Part,
   contents: LayerContents,
+  parts: Map<string, { readonly name: string; readonly version: string; readonly entries: Entry[] }>,
   name: string,
   onFile: () => Promise<void> | void,
-): Promise<[string, Unit][]> {
+): Promise<void> {
   const entries = readTar(part.fd, name, part.start, part.end);
   const next = () => {
     const { value, done } = entries.next();
@@ -108,20 +110,16 @@ async function unitsOf(
   };
   const folders: Entry[] = [];
   for (let index = 0; index < contents.folders; index++) folders.push(entryOf(next(), part, staging, name));
-  const made: [string, Unit][] = [];
   for (const { name: own, version, digest, folders: indices, entries: count } of contents.units) {
-    const list = indices.flatMap((index) => folders[index] ?? []);
+    const known = parts.get(digest) ?? { name: own, version, entries: [] };
+    parts.set(digest, known);
+    known.entries.push(...indices.flatMap((index) => folders[index] ?? []));
     for (let index = 0; index < count; index++) {
-      list.push(entryOf(next(), part, staging, name));
+      known.entries.push(entryOf(next(), part, staging, name));
       await onFile();
     }
-    const unit: Unit = { name: own, version, entries: sortEntries(list) };
-    if (digestOf(canonicalJson(unit)) !== digest) throw invalid(name, `the unit ${own}@${version} has another digest`);
-    checkUnit(unit, name);
-    made.push([digest, unit]);
   }
   if (entries.next().done !== true) throw invalid(name, "a layer has more in it than it says");
-  return made;
 }
 
 function entryOf(entry: FoundEntry, part: Part, staging: Staging, name: string): Entry {

@@ -1,7 +1,7 @@
 /**
- * An environment as layers of an image. A layer is made of whole units, and of nothing else: the same units give the same bytes, in whatever
- * environment and on whatever machine. Large units have a layer each; small ones share sixteen, by the digest of their name, so that images have
- * a hundred layers at most.
+ * An environment as layers of an image. A unit has of its package what the environment needs, so units of one package differ where its large files are the
+ * same: a layer is one large file, or the rest of a large unit, or that of small units, sixteen parts of them by the digest of their name. So a layer has
+ * the same bytes in whatever environment and on whatever machine, and images have a hundred layers at most.
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
@@ -20,7 +20,7 @@ export interface UnitInLayer {
   readonly name: string;
   readonly version: string;
   readonly digest: string;
-  /** Which of the layer's folders the unit has itself; the others are above those of some unit. */
+  /** Which of the layer's folders the unit has itself, said once; the others are above files of some unit. */
   readonly folders: readonly number[];
   /** How many files and links are its own, one after the other. */
   readonly entries: number;
@@ -32,8 +32,15 @@ export interface LayerContents {
   readonly units: readonly UnitInLayer[];
 }
 
+/** A part of a unit. */
+interface Piece {
+  readonly unit: Unit;
+  readonly digest: string;
+  readonly entries: readonly Entry[];
+}
+
 export interface PlannedLayer {
-  readonly units: readonly { readonly unit: Unit; readonly digest: string }[];
+  readonly pieces: readonly Piece[];
 }
 
 export interface WrittenLayer {
@@ -43,8 +50,9 @@ export interface WrittenLayer {
   readonly contents: LayerContents;
 }
 
-const LARGE_BYTES = 512 * 1024;
-const MOST_LARGE = 70;
+const LARGE_BYTES = 256 * 1024;
+const MOST_FILES = 60;
+const MOST_UNITS = 20;
 
 /** From the bottom up. `units` as in the manifest: the last is the base; `own` is the name of what no package owns. */
 export function planLayers(
@@ -52,31 +60,52 @@ export function planLayers(
   own: string,
 ): PlannedLayer[] {
   refuseOverlap(units.map(({ unit }) => unit));
-  const base = units.slice(-1);
+  const whole = ({ unit, digest }: { unit: Unit; digest: string }): Piece => ({ unit, digest, entries: unit.entries });
+  const base = units.slice(-1).map(whole);
   const others = units.slice(0, -1).filter(({ unit }) => unit.name !== own);
   const top = units.slice(0, -1).filter(({ unit }) => unit.name === own);
-  const bySize = others
-    .map((each) => ({ each, bytes: sizeOf(each.unit) }))
-    .sort((left, right) => right.bytes - left.bytes || (left.each.digest < right.each.digest ? -1 : 1));
-  const large = new Set(
-    bySize.filter(({ bytes }, index) => bytes >= LARGE_BYTES && index < MOST_LARGE).map(({ each }) => each),
+  const files = largest(
+    others.flatMap(({ unit, digest }) =>
+      unit.entries.flatMap((entry) => (entry.type === "file" ? [{ unit, digest, entries: [entry] }] : [])),
+    ),
+    MOST_FILES,
   );
-  const buckets = new Map<string, { readonly unit: Unit; readonly digest: string }[]>();
-  for (const each of others) {
-    if (large.has(each)) continue;
-    const key = digestOf(each.unit.name).slice(0, 1);
-    buckets.set(key, [...(buckets.get(key) ?? []), each]);
+  const apart = new Set(files.flatMap(({ entries }) => entries));
+  const rests = others.flatMap(({ unit, digest }) => {
+    const entries = unit.entries.filter((entry) => !apart.has(entry));
+    return entries.length === 0 && unit.entries.length > 0 ? [] : [{ unit, digest, entries }];
+  });
+  const large = largest(rests, MOST_UNITS);
+  const buckets = new Map<string, Piece[]>();
+  for (const piece of rests) {
+    if (large.includes(piece)) continue;
+    const key = digestOf(piece.unit.name).slice(0, 1);
+    buckets.set(key, [...(buckets.get(key) ?? []), piece]);
   }
-  const byName = (left: { unit: Unit; digest: string }, right: { unit: Unit; digest: string }) =>
-    left.unit.name < right.unit.name ? -1 : left.unit.name > right.unit.name ? 1 : left.digest < right.digest ? -1 : 1;
   return [
-    { units: base },
-    ...[...large].sort(byName).map((each) => ({ units: [each] })),
+    { pieces: base },
+    ...[...large, ...files].map((piece) => ({ pieces: [piece] })),
     ...[...buckets]
       .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([, each]) => ({ units: each.sort(byName) })),
-    ...(top.length === 0 ? [] : [{ units: top }]),
+      .map(([, pieces]) => ({ pieces: pieces.sort(byName) })),
+    ...(top.length === 0 ? [] : [{ pieces: top.map(whole) }]),
   ];
+}
+
+/** So many of those that are large, by name. */
+function largest(pieces: readonly Piece[], most: number): Piece[] {
+  return pieces
+    .map((piece) => ({ piece, bytes: sizeOf(piece.entries) }))
+    .filter(({ bytes }) => bytes >= LARGE_BYTES)
+    .sort((left, right) => right.bytes - left.bytes || byName(left.piece, right.piece))
+    .slice(0, most)
+    .map(({ piece }) => piece)
+    .sort(byName);
+}
+
+function byName(left: Piece, right: Piece): number {
+  const key = ({ unit, digest, entries }: Piece) => `${unit.name}\0${entries[0]?.path ?? ""}\0${digest}`;
+  return key(left) < key(right) ? -1 : 1;
 }
 
 /** Layers know of no precedence between units, but that the base is below all others; environments of one root have no need for more. */
@@ -105,7 +134,7 @@ function overlapping(path: string, ...units: readonly Unit[]): RegError {
   });
 }
 
-function sizeOf({ entries }: Unit): number {
+function sizeOf(entries: readonly Entry[]): number {
   return entries.reduce((sum, entry) => sum + (entry.type === "file" ? entry.sizeBytes : 0), 0);
 }
 
@@ -121,9 +150,9 @@ export function writeLayer(storeDir: string, layer: PlannedLayer, fd: number): W
   const folders = foldersOf(layer);
   for (const folder of folders.values()) put(headerOf(tarEntry(folder)));
   const indices = new Map([...folders.keys()].map((path, index) => [path, index]));
-  const units = layer.units.map(({ unit, digest }) => {
-    const own = unit.entries.flatMap(({ type, path }) => (type === "directory" ? [indices.get(path) ?? -1] : []));
-    const entries = unit.entries.filter(({ type }) => type !== "directory");
+  const units = layer.pieces.map(({ unit, digest, entries: all }) => {
+    const own = all.flatMap(({ type, path }) => (type === "directory" ? [indices.get(path) ?? -1] : []));
+    const entries = all.filter(({ type }) => type !== "directory");
     for (const entry of entries) {
       put(headerOf(tarEntry(entry)));
       if (entry.type === "file") putContent(objectPath(storeDir, entry.object), entry.sizeBytes, put);
@@ -135,21 +164,27 @@ export function writeLayer(storeDir: string, layer: PlannedLayer, fd: number): W
 }
 
 /** Those of the units, and those above: an engine would make them with a mode of its own. Parents come first. */
-function foldersOf({ units }: PlannedLayer): Map<string, Entry> {
+function foldersOf({ pieces }: PlannedLayer): Map<string, Entry> {
   const found = new Map<string, Entry>();
-  for (const { unit } of units)
-    for (const entry of unit.entries) {
-      if (entry.type !== "directory") continue;
-      const other = found.get(entry.path);
-      if (other !== undefined && canonicalJson(other) !== canonicalJson(entry)) throw overlapping(entry.path, unit);
-      found.set(entry.path, entry);
-    }
-  for (const { unit } of units)
-    for (const { path } of unit.entries)
-      for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
-        const parent = path.slice(0, end);
-        if (!found.has(parent)) found.set(parent, { type: "directory", path: parent, mode: 0o755, uid: 0, gid: 0 });
+  const put = (entry: Entry, unit: Unit) => {
+    const other = found.get(entry.path);
+    if (other !== undefined && canonicalJson(other) !== canonicalJson(entry)) throw overlapping(entry.path, unit);
+    found.set(entry.path, entry);
+  };
+  const implied = new Set<string>();
+  for (const { unit, entries } of pieces) {
+    const known = new Map(unit.entries.map((entry) => [entry.path, entry]));
+    for (const entry of entries) {
+      if (entry.type === "directory") put(entry, unit);
+      for (let end = entry.path.lastIndexOf("/"); end > 0; end = entry.path.lastIndexOf("/", end - 1)) {
+        const parent = known.get(entry.path.slice(0, end));
+        if (parent === undefined) implied.add(entry.path.slice(0, end));
+        else put(parent, unit);
       }
+    }
+  }
+  for (const path of implied)
+    if (!found.has(path)) found.set(path, { type: "directory", path, mode: 0o755, uid: 0, gid: 0 });
   return new Map([...found].sort(([left], [right]) => (left < right ? -1 : 1)));
 }
 

@@ -9,7 +9,7 @@ import { canonicalJson } from "../../reg/digest.ts";
 import { environmentPath } from "../../reg/layout.ts";
 import type { EnvironmentCommand, Manifest, Unit } from "../../reg/manifest.ts";
 import { type EnvironmentName, formatEnvironmentName } from "../../reg/name.ts";
-import { formatUnits, treeDigest, treeOf, unknownEnvironment } from "../../reg/tree.ts";
+import { formatUnits, readUnit, treeDigest, treeOf, unknownEnvironment } from "../../reg/tree.ts";
 import type { Reason } from "../closure/types.ts";
 import { Staging, type StagingSummary } from "./staging.ts";
 import { type Store, withShared } from "./store.ts";
@@ -127,6 +127,18 @@ function readJson(store: Store, name: EnvironmentName, file: string): unknown {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw unknownEnvironment(store.directory, name);
     throw error;
   }
+}
+
+/** The same environment by another name: its units, its command and its reasons. */
+export function tagEnvironment(
+  store: Store,
+  name: EnvironmentName,
+  other: EnvironmentName,
+  replace: boolean,
+): Promise<Installed> {
+  const { units, command } = readManifest(store, name);
+  const source = { name: other, command, reasons: readReasons(store, name), replace };
+  return installEnvironment(store, source, async () => units.map(({ digest }) => readUnit(store.directory, digest)));
 }
 
 /** Removes an environment. Containers that run in it go on; its files are gc's to remove. */

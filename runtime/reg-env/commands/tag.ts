@@ -1,0 +1,31 @@
+import type { CommandModule } from "yargs";
+import { parseEnvironmentName } from "../../reg/name.ts";
+import { existingStore, type StoreArguments, storeOptions } from "../options.ts";
+import { print } from "../output.ts";
+import { tagEnvironment } from "../store/environment.ts";
+
+interface TagArguments extends StoreArguments {
+  readonly environment: string;
+  readonly name: string;
+  readonly replace: boolean;
+}
+
+export const command: CommandModule<object, TagArguments> = {
+  command: "tag <environment> <name>",
+  describe: "give an environment another name as well",
+  builder: (yargs) =>
+    storeOptions(yargs)
+      .positional("environment", { type: "string", demandOption: true, describe: "name@version" })
+      .positional("name", { type: "string", demandOption: true, describe: "the other name@version" })
+      .option("replace", { type: "boolean", default: false, describe: "replace an environment of that name" }),
+  handler: async (argv) => {
+    const name = parseEnvironmentName(argv.name);
+    const { changed } = await tagEnvironment(
+      existingStore(argv),
+      parseEnvironmentName(argv.environment),
+      name,
+      argv.replace,
+    );
+    print(changed ? `${argv.name} is what ${argv.environment} is` : `${argv.name} was there already, the same`);
+  },
+};
