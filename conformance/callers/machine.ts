@@ -19,8 +19,8 @@ export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
   [podmanUser, /^pod: (containers|stop)|^systemd: health|^run: (output|user by name)$|^limit: (memory|pids)$|^exec: (output|in the)|^life: (pause|update)|^mount: volume$/],
   [podmanUserCgroupfs, /^run: output$|^limit: memory$|^exec: in the|^life: pause/],
   [containerdSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^security: device|^task: (exec|pause, resume|metrics|update|rm -f while paused)$/],
-  [criSystemd, /^pod: its status|^run: exit status 3|^limit:|^exec: output|^stats/],
-  [criShimSystemd, /^pod: its status|^run: exit status 3|^limit:|^exec: output|^stats/],
+  [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output/],
+  [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output/],
   [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list/],
   [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)/],
 ]);

@@ -192,12 +192,13 @@ async function main(): Promise<void> {
     const found = await runCaller(caller, runtimes, options);
     if (found.length > 0) versions.set(caller.name, versionOf(caller));
     results.push(...found);
+    // After each caller: a machine that is too slow is ended before the last.
+    if (values.results !== undefined) writeFileSync(values.results, formatResults(results, runtimes, versions));
   }
   if (values.write) {
     writeFileSync(join(TOP, "conformance/callers/RESULTS.md"), formatResults(results, runtimes, versions));
     writeSummary(formatSummary(results, runtimes, versions));
   }
-  if (values.results !== undefined) writeFileSync(values.results, formatResults(results, runtimes, versions));
   const { passed, failed, skipped } = sums(results);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   process.exitCode = failed > 0 ? 1 : 0;
