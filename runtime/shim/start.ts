@@ -57,7 +57,8 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
   if (listening !== undefined) {
     const warnings: string[] = [];
     const options = parseOptions(asked.options, (text) => warnings.push(text));
-    beginShim(listening, options, () =>
+    joinCgroup(options, socket);
+    beginShim(listening, () =>
       serve({ listening, socket, namespace: args.namespace, id: group, bundle, options: asked.options, warnings }),
     );
     close(listening);
@@ -155,12 +156,9 @@ export function isServed(path: string): boolean {
 }
 
 /** Forks the shim: in a session of its own, with nothing of the caller's but the listening socket. */
-function beginShim(listening: number, { shimCgroup }: Options, serve: () => never): void {
+function beginShim(listening: number, serve: () => never): void {
   const pid = checked(libc.fork(), "fork(2)", "the shim");
-  if (pid !== 0) {
-    if (shimCgroup !== "") joinCgroup(shimCgroup, pid);
-    return;
-  }
+  if (pid !== 0) return;
   libc.setsid(); // cannot fail: a fork leads no group
   detach();
   closeHeld(); // by their numbers, which in a worker would be another's
@@ -178,10 +176,17 @@ function detach(): void {
   if (score < 1000) writeText("/proc/self/oom_score_adj", String(score + 1));
 }
 
-/** The shim's own cgroup, which must be there: the path on cgroup v2, in every hierarchy on v1. */
-function joinCgroup(path: string, pid: number): void {
-  for (const { mountpoint } of detectCgroups().hierarchies) {
-    const file = `${mountpoint}/${path}/cgroup.procs`;
-    writeText(file, String(pid));
+/**
+ * The shim's own cgroup, which must be there: the path on cgroup v2, in every hierarchy on v1. This process enters it, and the shim is born there: so
+ * there is no shim when that fails, and no socket.
+ */
+function joinCgroup({ shimCgroup }: Options, socket: string): void {
+  if (shimCgroup === "") return;
+  try {
+    for (const { mountpoint } of detectCgroups().hierarchies)
+      writeText(`${mountpoint}/${shimCgroup}/cgroup.procs`, String(libc.getpid()));
+  } catch (error) {
+    unlink(socket);
+    throw error;
   }
 }
