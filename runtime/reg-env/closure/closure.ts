@@ -40,7 +40,10 @@ export function computeClosure(request: ClosureRequest): Closure {
   for (const program of packaged) takeOwnData(program, program, collector);
   collector.settle();
   const asked = [command, ...programs].flatMap((taken) => (taken === undefined ? [] : [taken.program]));
-  const tried = (request.traced ?? []).flatMap(({ path, why }) => (why === undefined ? [] : [path]));
+  // Folders belong to many packages.
+  const tried = (request.traced ?? []).flatMap(({ path, why }) =>
+    why === undefined || !collector.root.isFile(path) ? [] : [path],
+  );
   takePackageFolders([...asked, ...packaged, ...tried], collector);
   takeSystemDirectories([...asked, ...packaged], collector);
   for (const text of request.directories ?? []) takeDirectory(text, collector);
