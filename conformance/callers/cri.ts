@@ -64,6 +64,12 @@ pod() { p=$(cri pod $c "$@"); }
 running() { pod "$@" && k=$(cri run $p main "$sleeping"); }
 gone() { cri call StopPodSandbox "{\\"pod_sandbox_id\\": \\"$p\\"}" >/dev/null && cri call RemovePodSandbox "{\\"pod_sandbox_id\\": \\"$p\\"}" >/dev/null; }
 of() { printf '{"container_id": "%s"}' $1; }
+# The process of the pod $p; containerd 2 tells it in the pod's status only where the pod is the shim's.
+pause_pid() {
+    pid=$(ctr tasks ls | awk -v p=$p '$1 == p { print $2 }')
+    [ -n "$pid" ] || pid=$(cri call PodSandboxStatus "{\\"pod_sandbox_id\\": \\"$p\\", \\"verbose\\": true}" info.info | grep -o '"pid":[0-9]*' | head -n 1 | cut -d : -f 2)
+    [ "$pid" -gt 1 ] && echo $pid
+}
 status() { cri call ContainerStatus "$(of $1)" status.$2; }
 `;
 }
@@ -119,7 +125,7 @@ const CASES: readonly Case[] = [
   { name: "life: created, and never started", run: "pod; k=$(cri create $p main \"$sleeping\"); status $k state; gone; cri call ListContainers '{}' containers", output: "CONTAINER_CREATED\n[]" },
   { name: "life: the log is opened anew", run: "pod; k=$(cri run $p main \"$(sh_ 'while :; do echo line; sleep 0.05; done')\"); sleep 0.3; mv $dir/logs/$c/main.log $dir/logs/$c/old.log; cri call ReopenContainerLog \"$(of $k)\" >/dev/null; until_true grep -q line $dir/logs/$c/main.log && echo again; gone", output: "again" },
   { name: "life: containerd is killed and comes back", slow: true, run: "running; e=$(cri run $p ends \"$(sh_ 'sleep 2; exit 9')\"); kill -9 $(cat /run/containerd.pid); sleep 3; serve; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; status $k state; cri wait $e | cut -d ' ' -f 1; cri exec $k echo there; gone", output: "SANDBOX_READY\nCONTAINER_RUNNING\n9\nthere" },
-  { name: "life: the pause process dies", run: "running; kill -9 $(cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\", \\\"verbose\\\": true}\" info.info | grep -o '\"pid\":[0-9]*' | head -n 1 | cut -d : -f 2); sleep 1; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; gone; cri call ListPodSandbox '{}' items", output: "SANDBOX_NOTREADY\n[]" },
+  { name: "life: the pause process dies", run: "running; kill -9 $(pause_pid); sleep 1; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; gone; cri call ListPodSandbox '{}' items", output: "SANDBOX_NOTREADY\n[]" },
   { name: "left: no task, state or cgroup", run: "n=0; while [ $n -lt 30 ] && ps -eo args | grep -q '^[^ ]*containerd-shim'; do n=$((n + 1)); sleep 0.2; done; ctr tasks ls -q | wc -l; ps -eo args | grep -c '^[^ ]*containerd-shim'; find /run -path '*/runc/*' -name state.json | wc -l; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d | wc -l; grep -c /run/containerd-state /proc/self/mounts", status: 1, output: "0\n0\n0\n0\n0" },
 ];
 
