@@ -1,6 +1,15 @@
 /** `start`, `delete`, `-info`, `-v`: what containerd calls, in the dialects of its versions. */
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -243,6 +252,32 @@ test("delete of a sandbox ends the other containers of its pod", () =>
     process.kill(await shim.pid(tasks), "SIGKILL");
     await tasks.client.closed;
     await shim.run([...shim.flags(id), "-bundle", bundle.path, "delete"], bundle.path);
+    shim.assertNothingLeft();
+  }));
+
+test("delete of a sandbox leaves the other containers to their shim while it is there", () =>
+  withShim(async (shim) => {
+    const { id, tasks, started } = await shim.create(shim.bundle("exit 0"));
+    const { path } = shim.bundle("exec sleep 1000", (spec) => {
+      spec.annotations = { "io.kubernetes.cri.sandbox-id": id };
+    });
+    const member = join(path, "..", `${id}-member`);
+    renameSync(path, member);
+    writeFileSync(join(member, "sandbox"), id);
+    const { bundle } = await tasks.call("State", { id });
+    await tasks.call("Create", { id: `${id}-member`, bundle: member, options: shim.options() });
+    await tasks.call("Start", { id: `${id}-member` });
+    await tasks.call("Start", { id });
+    await tasks.call("Wait", { id });
+    await tasks.call("Delete", { id });
+    await tasks.call("Shutdown", { id });
+    assert.is((await shim.run([...shim.flags(id), "-bundle", bundle, "delete"], bundle)).status, 0);
+    assert.is((await tasks.call("State", { id: `${id}-member` })).status, 2, "it runs on");
+    await tasks.call("Kill", { id: `${id}-member`, signal: 9 });
+    await tasks.call("Wait", { id: `${id}-member` });
+    await tasks.call("Delete", { id: `${id}-member` });
+    await tasks.client.closed;
+    assert.is(existsSync(started.socket), false);
     shim.assertNothingLeft();
   }));
 
