@@ -174,7 +174,8 @@ function waitsForReady(plan: Plan, options: CreateOptions, gated: boolean): bool
   if (plan.process?.terminal === true && options.consoleSocket === undefined && !gated) return true; // its settings come first
   if (plan.cgroup.writes.some((write) => write.controller === "memory")) return true;
   if (joinsPid(plan.namespaces)) return true; // it has to be welcomed
-  return !gated && (options.pidFile !== undefined || options.pidfdSocket !== undefined);
+  if (gated) return false;
+  return options.pidFile !== undefined || options.pidfdSocket !== undefined || options.notifySocket !== undefined;
 }
 
 /** Throws RegError for a terminal that nobody would hold, and for a console socket without one. */
