@@ -1,5 +1,5 @@
 /** `reg checkpoint` and `reg restore`: a container goes on where it was, and what fails changes nothing. */
-import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -56,8 +56,8 @@ test("it is restored under another name, from another root filesystem", () =>
     ok(checkpoint(fixture, id, images));
     const saved = count(bundle);
     const other = counter(fixture);
-    // What the container wrote to its root is not in the checkpoint, but a file that is open is looked for by its name.
-    writeFileSync(join(other.rootfs, "tmp/count"), String(saved));
+    // What the container wrote to its root is not in the checkpoint, but a file that is open just then is looked for by its name and size.
+    cpSync(join(bundle.rootfs, "tmp"), join(other.rootfs, "tmp"), { recursive: true });
     const name = fixture.id();
     ok(restore(fixture, name, other, images));
     assertCounts(other, saved);
