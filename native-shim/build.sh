@@ -45,13 +45,23 @@ for library in "$engine/libquickjs.a" "$seccomp/libseccomp.a"; do
     [ "$(cat "$library.how" 2>/dev/null)" = "$how" ] || rm -f "$library"
 done
 
+# wait_for PROCESS...: until all have ended; a compiler that failed ends the build.
+wait_for() {
+    for process; do
+        wait "$process"
+    done
+}
+
 # compile_engine [OPTION...]: its objects.
 compile_engine() {
+    compilers=
     for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/dtoa.c"; do
         # shellcheck disable=SC2086
         $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source "$@" -c "$file" -o "$engine/$(basename "$file" .c).o" &
+        compilers="$compilers $!"
     done
-    wait
+    # shellcheck disable=SC2086
+    wait_for $compilers
 }
 
 if [ ! -f "$engine/libquickjs.a" ] || [ native-shim/engine.c -nt "$engine/libquickjs.a" ] || [ native-shim/training.js -nt "$engine/libquickjs.a" ]; then
@@ -76,13 +86,16 @@ fi
 
 if [ ! -f "$seccomp/libseccomp.a" ]; then
     mkdir -p "$seccomp"
+    compilers=
     for file in "$seccomp_source"/src/*.c; do
         case $file in */arch-syscall-dump.c) continue ;; esac
         # shellcheck disable=SC2086
         $cc $flags -D_GNU_SOURCE -DHAVE_LINUX_SECCOMP_H -w -I$seccomp_source -I$seccomp_source/include -c "$file" \
             -o "$seccomp/$(basename "$file" .c).o" &
+        compilers="$compilers $!"
     done
-    wait
+    # shellcheck disable=SC2086
+    wait_for $compilers
     $ar rcs "$seccomp/libseccomp.a" "$seccomp"/*.o
     echo "$how" >"$seccomp/libseccomp.a.how"
 fi
