@@ -155,6 +155,20 @@ test("the container's resource limits and OOM score hold for its processes", () 
     },
   ));
 
+test("the OOM score holds, whoever of runtime and process is quicker", () =>
+  inContainer(
+    (fixture, id) => {
+      const [processor] = /(?<=Cpus_allowed_list:\t)\d+/.exec(readFileSync("/proc/self/status", "utf8")) ?? ["0"];
+      const command = fixture.command("exec", id, "cat", "/proc/self/oom_score_adj").join(" ");
+      const loop = `while :; do :; done & busy=$!; for i in $(seq 60); do ${command}; done; kill $busy`;
+      const { stdout } = fixture.host("taskset", "-c", processor, "sh", "-c", loop);
+      assert.is(stdout, "100\n".repeat(60));
+    },
+    (spec) => {
+      spec.process.oomScoreAdj = 100;
+    },
+  ));
+
 test("leaks no descriptor and preserves those that are asked for", () =>
   inContainer((fixture, id) => {
     const list = "for n in 3 4 5 6 7 8 9 10 11; do [ ! -e /proc/$$/fd/$n ] || echo $n; done";

@@ -7,8 +7,10 @@ import { libc } from "../libc/libc.ts";
 
 /** What a user may not set, as any value below the present one, is left as it is. */
 export function adjustOomScore(pid: number, score: number): void {
+  const path = `/proc/${pid}/oom_score_adj`;
+  if (readText(path).trim() === String(score)) return; // to set it again takes rights that the first time did not
   try {
-    writeText(`/proc/${pid}/oom_score_adj`, String(score));
+    writeText(path, String(score));
   } catch (error) {
     if (libc.geteuid() === 0 || !isErrno(error, EACCES, EPERM)) throw error;
   }

@@ -164,14 +164,19 @@ function prepare(
     };
     const spawned = spawnExec(task, pidfd);
     rollback.add(() => killSpawned(spawned));
-    if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
-    if (plan.oomScoreAdj !== undefined) adjustOomScore(spawned.pid, plan.oomScoreAdj);
+    const first = spawned.pid;
+    const adjust = () => {
+      if (container.state.resctrl !== undefined) joinResctrl(container.state.resctrl, spawned.pid);
+      if (plan.oomScoreAdj !== undefined) adjustOomScore(spawned.pid, plan.oomScoreAdj);
+    };
+    adjust(); // the process inside inherits it, as a rule
     if (!plan.terminal && (task.namespaces & C.CLONE_NEWUSER) !== 0) giveStandardDescriptors(init, plan.uid);
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
     closeHeld(); // now, while the process sets itself up
     const terminal = serve(spawned, consoleSocket, handOver, interrupt);
     if (terminal !== undefined) rollback.add(() => close(terminal));
+    if (spawned.pid !== first) adjust(); // unless it was born before that
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
     if (options.pidFile !== undefined) writePidFile(options.pidFile, spawned.pid);
     const start = () => startNow(spawned, interrupt, rollback);
