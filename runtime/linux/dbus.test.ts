@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -157,9 +158,11 @@ async function withBus(use: (path: string) => void): Promise<void> {
     `<busconfig><listen>unix:path=${path}</listen><auth>EXTERNAL</auth><policy context="default">
     <allow send_destination="*"/><allow own="*"/><allow eavesdrop="true"/></policy></busconfig>`,
   );
-  const bus: ChildProcess = spawn("dbus-daemon", [`--config-file=${config}`, "--nofork"], { stdio: "ignore" });
+  const bus = spawn("dbus-daemon", [`--config-file=${config}`, "--nofork", "--print-address"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
   try {
-    for (let wait = 0; wait < 500 && !existsSync(path); wait++) await new Promise((resolve) => setTimeout(resolve, 10));
+    await once(bus.stdout, "data"); // it listens: the socket is there before that
     use(path);
   } finally {
     bus.kill("SIGKILL");
