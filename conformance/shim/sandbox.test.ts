@@ -1,5 +1,5 @@
 /** A pod that containerd leaves to the shim (`sandboxer = "shim"`): its namespaces, its files, its end, and what `delete` does after a kill. */
-import { existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,7 +9,7 @@ import { METRICS_V1, METRICS_V2 } from "../../runtime/shim/proto/metrics.ts";
 import * as proto from "../../runtime/shim/proto/sandbox.ts";
 import type { Bundle, Spec } from "../fixtures/bundle.ts";
 import { findCgroups, removeCgroups } from "../fixtures/cgroups.ts";
-import { type ShimFixture, type Started, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
+import { type ShimFixture, type Started, sleep, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
 import { cgroups, mounting, needs, root } from "../testing.ts";
 
@@ -90,6 +90,13 @@ function memberBundle(shim: ShimFixture, pod: TestPod, pid: number, script: stri
     for (const namespace of spec.linux.namespaces)
       if (["ipc", "uts", "network", ...shared].includes(namespace.type))
         namespace.path = `/proc/${pid}/ns/${namespace.type === "network" ? "net" : namespace.type}`;
+    if (shared.includes("user")) spec.root.readonly = false;
+    if (shared.includes("user"))
+      Object.assign(spec.linux, {
+        namespaces: [...spec.linux.namespaces, { type: "user", path: `/proc/${pid}/ns/user` }],
+        uidMappings: [{ containerID: 0, hostID: 100000, size: 65536 }],
+        gidMappings: [{ containerID: 0, hostID: 200000, size: 65536 }],
+      });
     if (!spec.linux.namespaces.some(({ type }) => type === "network"))
       spec.linux.namespaces.push({ type: "network", path: `/proc/${pid}/ns/net` });
   });
@@ -171,7 +178,9 @@ test("the process that holds a pod has nothing of the host, no rights, and littl
     const { id, tasks } = await startPod(shim);
     const { pid } = await call(tasks, "StartSandbox", { sandboxId: id });
     assert.is(readlinkSync(`/proc/${pid}/exe`), "/pause");
-    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const read = () => readFileSync(`/proc/${pid}/status`, "utf8");
+    for (let waited = 0; !/^SigIgn:\s0*1/m.test(read()) && waited < 500; waited++) await sleep(10); // its first step
+    const status = read();
     for (const set of ["Inh", "Prm", "Eff", "Bnd", "Amb"]) assert.match(status, new RegExp(`^Cap${set}:\\s0+$`, "m"));
     assert.match(status, /^NoNewPrivs:\s1$/m);
     assert.match(status, /^Uid:\s65535\s65535/m);
@@ -206,6 +215,31 @@ test("a pod of the host's namespaces has none of its own", () =>
     assert.is.not(readlinkSync(`/proc/${pid}/ns/mnt`), readlinkSync("/proc/self/ns/mnt"));
     await call(tasks, "ShutdownSandbox", { sandboxId: id });
     await tasks.client.closed;
+    assertNothingLeft(shim);
+  }));
+
+test("a pod with a user namespace: its root owns the pod's files and its shared memory", () =>
+  withShim(async (shim) => {
+    const [uids, gids] = [100000, 200000].map((hostId) => [{ hostId, length: 65536 }]);
+    const linux = {
+      cgroupParent: `/${shim.fixture.mark}-pod`,
+      sysctls: { "net.ipv4.ip_forward": "1" },
+      securityContext: { namespaceOptions: { usernsOptions: { uids, gids } } },
+    };
+    chmodSync(shim.fixture.folder, 0o711); // as containerd has what is above its bundles
+    const pod = await startPod(shim, { linux });
+    const { pid } = await call(pod.tasks, "StartSandbox", { sandboxId: pod.id });
+    assert.match(readFileSync(`/proc/${pid}/uid_map`, "utf8"), /^\s*0\s+100000\s+65536\n$/);
+    assert.match(readFileSync(`/proc/${pid}/gid_map`, "utf8"), /^\s*0\s+200000\s+65536\n$/);
+    assert.match(readFileSync(`/proc/${pid}/status`, "utf8"), /^Uid:\s165535\s[\s\S]*^Gid:\s265535\s/m);
+    const script = [
+      "stat -c %u:%g /etc/hosts /dev/shm; echo 10.0.0.3 more >>/etc/hosts; tail -n 1 /etc/hosts",
+      "cat /proc/sys/net/ipv4/ip_forward",
+    ].join("; ");
+    const member = memberBundle(shim, pod, pid, script, "user");
+    assert.is(await run(shim, pod, member), "0:0\n0:0\n10.0.0.3 more\n1\n");
+    await call(pod.tasks, "ShutdownSandbox", { sandboxId: pod.id });
+    await pod.tasks.client.closed;
     assertNothingLeft(shim);
   }));
 
@@ -259,14 +293,14 @@ test("what can not be done is said, and leaves nothing", () =>
       assert.is(await codeOf(call(tasks, name, { sandboxId: "another" })), 5, name);
     await call(tasks, "ShutdownSandbox", { sandboxId: id });
     await tasks.client.closed;
-    const usernsOptions = { uids: [{ hostId: 100000, length: 65536 }], gids: [{ hostId: 100000, length: 65536 }] };
+    const usernsOptions = { uids: [{ hostId: 100000, containerId: 1, length: 65536 }], gids: [] };
     const linux = { securityContext: { namespaceOptions: { usernsOptions } } };
     const refused = await startPod(shim, { linux }).then(
       () => undefined,
       (error: Refused) => error,
     );
-    assert.is(refused?.code, 12);
-    assert.match(refused?.message ?? "", /user namespaces: use the sandboxer "podsandbox"/);
+    assert.is(refused?.code, 3);
+    assert.match(refused?.message ?? "", /user namespaces: a pod's is its own, and maps the ids 0/);
     removeCgroups(`${shim.fixture.mark}-pod`);
     const broken = { linux: { sysctls: { "kernel.nothing.here": "1" } } };
     assert.is(await codeOf(startPod(shim, broken)), 2);

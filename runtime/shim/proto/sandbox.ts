@@ -42,7 +42,7 @@ export const SANDBOX_METRICS = { metrics: [1, METRIC] } as const satisfies Messa
 export const NAMESPACE_MODE = { pod: 0, container: 1, node: 2, target: 3 } as const;
 
 const INT64 = { value: [1, "int"] } as const satisfies MessageTable;
-const ID_MAPPING = {
+export const ID_MAPPING = {
   hostId: [1, "uint"],
   containerId: [2, "uint"],
   length: [3, "uint"],

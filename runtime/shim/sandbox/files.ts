@@ -9,17 +9,19 @@
  * With the other sandboxer ("podsandbox") containerd makes these itself. Runs in a worker. Source: containerd internal/cri/server/podsandbox.
  */
 import { host } from "#host";
+import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { mkdirIfMissing, open, readText, readTextIfExists, replaceFile, withFd, writeAll } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
 import { mount } from "../../libc/mount.ts";
 import type { Message } from "../../linux/protobuf.ts";
 import { unmountRoot } from "../mounts.ts";
 import type { POD_CONFIG } from "../proto/sandbox.ts";
-import { pauseProgram } from "./pause.ts";
+import { podIds } from "./config.ts";
+import { PAUSE, pauseProgram } from "./pause.ts";
 
 type PodConfig = Message<typeof POD_CONFIG>;
 
-export const PAUSE = "/pause";
 /** As containerd's own sandboxes have it. */
 const SHM_OPTIONS = "mode=1777,size=67108864";
 
@@ -34,19 +36,27 @@ export function podShm(bundle: string): string {
   return `${bundle}/shm`;
 }
 
+/** All belongs to the pod's root, who in a user namespace is another than the host's. */
 export function makePodFiles(bundle: string, config: PodConfig): void {
+  const owner = podIds(config)?.root ?? { uid: 0, gid: 0 };
+  const ownership = `uid=${owner.uid},gid=${owner.gid}`;
   const root = `${bundle}/rootfs`;
+  const write = (path: string, text: string | Uint8Array, mode: number) =>
+    withFd(open(path, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode), (fd) => {
+      writeAll(fd, typeof text === "string" ? host.encode(text) : text, path);
+      checked(libc.fchown(fd, owner.uid, owner.gid), "fchown(2)", path);
+    });
   mkdirIfMissing(root, 0o711);
-  mount("sandbox", root, "tmpfs", C.MS_NOSUID, "mode=0755,size=1m"); // the process gets the usual devices
+  mount("sandbox", root, "tmpfs", C.MS_NOSUID, `mode=0755,size=1m,${ownership}`); // the process gets the usual devices
   try {
     write(`${root}${PAUSE}`, pauseProgram(), 0o555);
     mkdirIfMissing(`${root}/etc`, 0o755);
     const hostname = config.hostname || readText("/proc/sys/kernel/hostname").trim();
-    write(podFile(bundle, "hostname"), host.encode(`${hostname}\n`), 0o644);
-    write(podFile(bundle, "hosts"), host.encode(readTextIfExists("/etc/hosts") ?? "127.0.0.1 localhost\n"), 0o644);
-    write(podFile(bundle, "resolv.conf"), host.encode(resolvConf(config)), 0o644);
+    write(podFile(bundle, "hostname"), `${hostname}\n`, 0o644);
+    write(podFile(bundle, "hosts"), readTextIfExists("/etc/hosts") ?? "127.0.0.1 localhost\n", 0o644);
+    write(podFile(bundle, "resolv.conf"), resolvConf(config), 0o644);
     mkdirIfMissing(podShm(bundle), 0o711);
-    mount("shm", podShm(bundle), "tmpfs", C.MS_NOSUID | C.MS_NODEV | C.MS_NOEXEC, SHM_OPTIONS);
+    mount("shm", podShm(bundle), "tmpfs", C.MS_NOSUID | C.MS_NODEV | C.MS_NOEXEC, `${SHM_OPTIONS},${ownership}`);
   } catch (error) {
     removePodFiles(bundle);
     throw error;
@@ -57,10 +67,6 @@ export function makePodFiles(bundle: string, config: PodConfig): void {
 export function removePodFiles(bundle: string): void {
   unmountRoot(podShm(bundle));
   unmountRoot(`${bundle}/rootfs`);
-}
-
-function write(path: string, bytes: Uint8Array, mode: number): void {
-  withFd(open(path, C.O_WRONLY | C.O_CREAT | C.O_EXCL, mode), (fd) => writeAll(fd, bytes, path));
 }
 
 /** resolv.conf(5); that of the host where the pod says nothing. */

@@ -5,6 +5,9 @@
 import { host } from "#host";
 import { Struct } from "../../libc/memory.ts";
 
+/** Its name in the root of its process. */
+export const PAUSE = "/pause";
+
 const SIGCHLD = 17;
 const ADDRESS = 0x400000;
 const HEADERS = 64 + 56;
