@@ -1,13 +1,13 @@
 /** The mounts of a container's root whose ids are mapped, as containerd asks for them for pods with user namespaces. */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { idMappable } from "../fixtures/id-mapping.ts";
 import { type ShimFixture, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
-import { cgroups, mounting, needs, root } from "../testing.ts";
+import { cgroups, mounting, need, needs, program, root } from "../testing.ts";
 
 const rootfs = suite("shim: rootfs");
 const test = needs(rootfs, root, mounting, cgroups);
@@ -27,9 +27,11 @@ async function say(
   shim: ShimFixture,
   script: string,
   mounts: (lower: string) => readonly RootMount[],
+  readonly = true,
 ): Promise<string> {
   const bundle = shim.bundle(`{ ${script}; } >/said/text 2>&1`, (spec) => {
     spec.mounts.push({ destination: "/said", type: "bind", source: shim.fixture.folder, options: ["bind"] });
+    spec.root.readonly = readonly;
   });
   const lower = join(bundle.path, "lower");
   renameSync(bundle.rootfs, lower);
@@ -81,6 +83,53 @@ onIdMappable("a further mount at a target below the root is mapped by itself", (
     assert.is(said, "0\n100000");
   }),
 );
+
+for (const count of [1, 30, 120])
+  test(`an overlay of ${count} layers, the first above all others`, () =>
+    withShim(async (shim) => {
+      const said = await say(
+        shim,
+        "ls /etc | grep -c ^layer; cat /etc/top; touch /new && echo written",
+        (lower) => {
+          const layers = Array.from({ length: count }, (_, index) => {
+            const layer = shim.fixture.path(`layer-${"x".repeat(60)}-${index}`); // 120 are more than a page of options
+            mkdirSync(join(layer, "etc"), { recursive: true });
+            writeFileSync(join(layer, `etc/layer${index}`), "");
+            writeFileSync(join(layer, "etc/top"), `${index}\n`);
+            return layer;
+          });
+          const [upper, work] = ["upper", "work"].map((name) => shim.fixture.path(name));
+          for (const folder of [upper, work]) mkdirSync(folder as string);
+          const options = [`lowerdir=${[...layers, lower].join(":")}`, `upperdir=${upper}`, `workdir=${work}`];
+          return [{ type: "overlay", source: "overlay", options }];
+        },
+        false,
+      );
+      assert.is(said, `${count}\n0\nwritten`);
+      assert.ok(existsSync(shim.fixture.path("upper/new")));
+    }));
+
+const looping = need("loop devices", existsSync("/dev/loop-control") && existsSync("/dev/loop0"));
+const onLoop = needs(rootfs, root, mounting, cgroups, program("mkfs.ext4"), looping);
+for (const options of [["loop"], ["loop", "ro"]])
+  onLoop(`a file as ${options.join(", ")} device, which is let go of at the end`, () =>
+    withShim(async (shim) => {
+      const image = shim.fixture.path("image");
+      const said = await say(
+        shim,
+        "ls /bin/busybox; touch /new && echo written",
+        (lower) => {
+          execFileSync("mkfs.ext4", ["-q", "-d", lower, image, "16M"]);
+          return [{ type: "ext4", source: image, options }];
+        },
+        false,
+      );
+      const files = readdirSync("/sys/block").map((name) => `/sys/block/${name}/loop/backing_file`);
+      const backing = files.filter((path) => existsSync(path)).map((path) => readFileSync(path, "utf8").trim());
+      assert.not.ok(backing.includes(image));
+      assert.match(said, options.includes("ro") ? /busybox\ntouch: .*Read-only file system$/ : /busybox\nwritten$/);
+    }),
+  );
 
 const REFUSED: readonly (readonly [what: string, mount: (source: string) => RootMount, words: RegExp])[] = [
   ["half a mapping", (source) => ({ type: "bind", source, options: ["rbind", "uidmap=0:1:1"] }), /need each other/],

@@ -18,6 +18,11 @@ export class Children {
     this.#expected.set(pid, ended);
   }
 
+  /** Nobody asks any more how the process ends. False when it has been reaped, and its number may be another's. */
+  forget(pid: number): boolean {
+    return this.#expected.delete(pid);
+  }
+
   /**
    * Reaps what has ended, but not more than `most`: then true says that there may be others. waitpid(2). A worker comes before the
    * processes that it leaves behind: these are put at the end of the list of children, in the same moment in which the worker becomes a zombie.

@@ -15,7 +15,7 @@ import { unmountRoot } from "./mounts.ts";
 import { DELETED } from "./proto/task.ts";
 import { type BundleRecord, readRecord } from "./record.ts";
 import { SIGKILL } from "./signals.ts";
-import { isServed } from "./start.ts";
+import { lookAtSocket } from "./start.ts";
 import { stateRoot } from "./state-root.ts";
 import { describe } from "./ttrpc/status.ts";
 
@@ -26,9 +26,10 @@ const MOUNTED = ["rootfs", "shm"];
 export function deleteLeftovers(args: Arguments): Uint8Array {
   const bundle = args.bundle === "" ? readLink("/proc/self/cwd") : args.bundle;
   const record = readRecord(bundle);
-  // A shim that is still there looks after the others itself: containerd also calls when a pod's first container was deleted before them.
-  const { socket = "" } = record ?? {};
-  if (socket === "" || !isServed(socket))
+  // A shim that is still there looks after the others itself: containerd also calls when a pod's first container was deleted before them. One
+  // that ended by itself had none left, and took its socket away: then nobody reads the bundles of all pods.
+  const { socket } = record ?? {};
+  if (socket === undefined || lookAtSocket(socket) === "abandoned")
     for (const { id, path } of membersOf(bundle, args.id)) clean(path, id, readRecord(path), args.namespace);
   clean(bundle, args.id, record, args.namespace);
   const { pid = 0, exit } = record ?? {};
@@ -59,7 +60,7 @@ function clean(bundle: string, id: string, record: Partial<BundleRecord> | undef
   attempt(() => deleteContainer({ root, id, force: true, warn }));
   for (const name of MOUNTED) attempt(() => unmountRoot(`${bundle}/${name}`));
   const { socket } = record ?? {};
-  if (socket !== undefined) attempt(() => isServed(socket) || unlink(socket));
+  if (socket !== undefined) attempt(() => lookAtSocket(socket) === "abandoned" && unlink(socket));
 }
 
 function attempt<T>(action: () => T): T | undefined {

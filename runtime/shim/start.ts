@@ -54,16 +54,20 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
   const socket = `${directory}/${digestOf(joinPath(args.address, args.namespace, group))}`;
   const address = `unix://${socket}`;
   const listening = listenOnce(directory, socket);
-  if (listening !== undefined) {
-    const warnings: string[] = [];
-    const options = parseOptions(asked.options, (text) => warnings.push(text));
-    joinCgroup(options, socket);
-    beginShim(listening, () =>
-      serve({ listening, socket, namespace: args.namespace, id: group, bundle, options: asked.options, warnings }),
-    );
-    close(listening);
+  try {
+    replaceFile(`${bundle}/address`, address); // containerd 1.x finds the shim again by it
+    if (listening !== undefined) {
+      const warnings: string[] = [];
+      joinCgroup(parseOptions(asked.options, (text) => warnings.push(text)));
+      const { namespace } = args;
+      const { options } = asked;
+      beginShim(listening, () => serve({ listening, socket, namespace, id: group, bundle, options, warnings }));
+      close(listening);
+    }
+  } catch (error) {
+    if (listening !== undefined) unlink(socket);
+    throw error;
   }
-  replaceFile(`${bundle}/address`, address); // containerd 1.x finds the shim again by it
   const answer = { version: 3, address, protocol: "ttrpc" };
   if (asked.bootstrap) return encode(BOOTSTRAP_RESULT, answer);
   return host.encode(daemonTakesVersion3() ? JSON.stringify(answer) : address);
@@ -137,20 +141,21 @@ function listenOnce(directory: string, path: string): number | undefined {
       } catch (error) {
         if (!isErrno(error, EADDRINUSE)) throw error;
       }
-      if (isServed(path)) return undefined;
+      if (lookAtSocket(path) === "served") return undefined;
       unlink(path);
     }
   });
 }
 
-/** Whether somebody listens at the socket. */
-export function isServed(path: string): boolean {
+/** Whether somebody listens at the socket, or did and was killed. */
+export function lookAtSocket(path: string): "served" | "abandoned" | "missing" {
   try {
     close(connectUnix(path, C.SOCK_STREAM | C.O_NONBLOCK));
-    return true;
+    return "served";
   } catch (error) {
-    if (isErrno(error, ECONNREFUSED, ENOENT)) return false;
-    if (error instanceof SyscallError) return true; // busy, but there
+    if (isErrno(error, ENOENT)) return "missing";
+    if (isErrno(error, ECONNREFUSED)) return "abandoned";
+    if (error instanceof SyscallError) return "served"; // busy, but there
     throw error;
   }
 }
@@ -178,15 +183,10 @@ function detach(): void {
 
 /**
  * The shim's own cgroup, which must be there: the path on cgroup v2, in every hierarchy on v1. This process enters it, and the shim is born there: so
- * there is no shim when that fails, and no socket.
+ * there is no shim when that fails.
  */
-function joinCgroup({ shimCgroup }: Options, socket: string): void {
+function joinCgroup({ shimCgroup }: Options): void {
   if (shimCgroup === "") return;
-  try {
-    for (const { mountpoint } of detectCgroups().hierarchies)
-      writeText(`${mountpoint}/${shimCgroup}/cgroup.procs`, String(libc.getpid()));
-  } catch (error) {
-    unlink(socket);
-    throw error;
-  }
+  for (const { mountpoint } of detectCgroups().hierarchies)
+    writeText(`${mountpoint}/${shimCgroup}/cgroup.procs`, String(libc.getpid()));
 }

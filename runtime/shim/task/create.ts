@@ -12,8 +12,9 @@ import { writeRecord } from "../record.ts";
 import { stateRoot } from "../state-root.ts";
 import { Stdio } from "../stdio/stdio.ts";
 import { alreadyExists, CallError, CODE, describe } from "../ttrpc/status.ts";
+import { removeContainer } from "./delete.ts";
 import { expectExit } from "./exit.ts";
-import { startOom } from "./oom.ts";
+import { startOom, stopOom } from "./oom.ts";
 import { Process } from "./process.ts";
 import { Task } from "./task.ts";
 
@@ -43,22 +44,25 @@ export async function create(pod: Pod, request: Message<typeof CREATE>): Promise
   const root = stateRoot(options, pod.namespace);
   const task = new Task({ id, bundle, root, options, init, mounted: rootfs.length > 0, checkpoint });
   pod.add(task);
+  init.starting = task.inOrder(() => make(pod, task, rootfs));
   try {
-    await task.inOrder(() => make(pod, task, rootfs));
+    await init.starting;
+    pod.publisher.publish("TaskCreate", {
+      containerId: id,
+      bundle,
+      rootfs,
+      io: { stdin, stdout, stderr, terminal },
+      checkpoint,
+      pid: init.pid,
+    });
   } catch (error) {
     pod.remove(task);
     stdio.close();
     if (error instanceof CallError) throw error;
     throw new CallError(CODE.unknown, `OCI runtime create failed: ${describe(error)}`);
+  } finally {
+    init.starting = undefined;
   }
-  pod.publisher.publish("TaskCreate", {
-    containerId: id,
-    bundle,
-    rootfs,
-    io: { stdin, stdout, stderr, terminal },
-    checkpoint,
-    pid: init.pid,
-  });
   return { pid: init.pid };
 }
 
@@ -97,9 +101,17 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
       expectExit(pod, task, init);
     },
   });
-  stdio.begin(master);
-  startOom(pod, task);
-  writeRecord(bundle, { version: 1, root, socket: pod.socket, pid: init.pid });
+  try {
+    stdio.begin(master);
+    startOom(pod, task);
+    writeRecord(bundle, { version: 1, root, socket: pod.socket, pid: init.pid });
+  } catch (error) {
+    pod.children.forget(init.pid);
+    stopOom(task);
+    stdio.close(); // first of all: it may be descriptors that are missing
+    await removeContainer(pod, task, true).catch((failure) => pod.warn(task.id, `is left: ${describe(failure)}`));
+    throw error;
+  }
   if (init.exit === undefined) init.phase = "created";
 }
 

@@ -48,18 +48,23 @@ async function deleteExec(pod: Pod, task: Task, process: Process): Promise<Delet
   return answer(process);
 }
 
+/** Takes away what a worker made of a container. `force`: kills its init, which has not ended. */
+export function removeContainer(pod: Pod, { root, id, bundle, mounted }: Task, force: boolean): Promise<void> {
+  return pod.workers.run({
+    work: (tell) => {
+      deleteContainer({ root, id, force, warn: (warning) => tell({ warning }) });
+      if (mounted) unmountRoot(`${bundle}/rootfs`);
+    },
+    note: ({ warning }: { readonly warning: string }) => pod.warn(id, warning),
+  });
+}
+
 function deleteTask(pod: Pod, task: Task): Promise<Deleted> {
-  const { init, root, id, bundle, mounted } = task;
+  const { init, id } = task;
   return task.inOrder(async () => {
     const started = init.exit !== undefined;
     if (started) await drain(pod, init);
-    await pod.workers.run({
-      work: (tell) => {
-        deleteContainer({ root, id, force: !started, warn: (warning) => tell({ warning }) });
-        if (mounted) unmountRoot(`${bundle}/rootfs`);
-      },
-      note: ({ warning }: { readonly warning: string }) => pod.warn(id, warning),
-    });
+    await removeContainer(pod, task, !started);
     // One that was never started has been killed now; one from a checkpoint was not there yet.
     if (init.pid === 0) init.ended({ status: 128 + SIGKILL, at: now() });
     const exit = await init.wait();

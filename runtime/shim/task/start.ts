@@ -3,9 +3,11 @@ import { Container } from "../../container/container.ts";
 import { prepareExec } from "../../container/exec.ts";
 import { Gate, start as startContainer } from "../../container/start.ts";
 import { close } from "../../libc/file.ts";
+import { libc } from "../../libc/libc.ts";
 import type { GivenMessage, Message } from "../../linux/protobuf.ts";
 import type { Pod } from "../pod.ts";
 import type { PID, PROCESS } from "../proto/task.ts";
+import { SIGKILL } from "../signals.ts";
 import { CallError, CODE, describe, failedPrecondition } from "../ttrpc/status.ts";
 import { restore } from "./checkpoint.ts";
 import { specOf } from "./exec.ts";
@@ -108,10 +110,18 @@ async function startExec(pod: Pod, task: Task, process: Process): Promise<void> 
     });
   } catch (error) {
     if (master !== undefined) close(master);
+    pod.children.forget(process.pid); // the worker has reaped it
     process.pid = 0;
     stdio.close();
     throw error;
   }
-  stdio.begin(master);
+  try {
+    stdio.begin(master);
+  } catch (error) {
+    if (pod.children.forget(process.pid)) libc.kill(process.pid, SIGKILL); // it runs, and nobody would hear of it
+    process.pid = 0;
+    stdio.close();
+    throw error;
+  }
   if (process.exit === undefined) process.phase = "running";
 }

@@ -1,7 +1,7 @@
 /** The server of a ttRPC socket: calls in, answers out, in any order. Source: containerd/ttrpc PROTOCOL.md. */
 import { host } from "#host";
 import { EAGAIN } from "../../errors/errno.ts";
-import { checked } from "../../libc/call.ts";
+import { SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { close } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
@@ -9,7 +9,7 @@ import { Struct } from "../../libc/memory.ts";
 import { UCRED } from "../../libc/structs.ts";
 import { nowMs } from "../../linux/cgroup/wait.ts";
 import { decode, encode, type GivenMessage, type Message, type MessageTable } from "../../linux/protobuf.ts";
-import type { Loop } from "../loop.ts";
+import type { Loop, Watch } from "../loop.ts";
 import { REQUEST, RESPONSE } from "../proto/ttrpc.ts";
 import { Connection, DATA_FRAME, type Frame, LIMIT_BYTES, REQUEST_FRAME, RESPONSE_FRAME } from "./connection.ts";
 import { CallError, CODE, describe, unimplemented } from "./status.ts";
@@ -50,8 +50,12 @@ function decodeRequest<T extends MessageTable>(table: T, bytes: Uint8Array): Mes
   }
 }
 
+/** So long nobody new is let in when there are no descriptors: that somebody waits would be told all the time. */
+const FULL_MS = 100;
+
 export class Server {
   readonly #loop: Loop;
+  readonly #listener: Watch;
   readonly #services: Readonly<Record<string, Service>>;
   readonly #connections = new Set<Connection>();
 
@@ -59,7 +63,7 @@ export class Server {
   constructor(listening: number, loop: Loop, services: Readonly<Record<string, Service>>) {
     this.#loop = loop;
     this.#services = services;
-    loop.watch(listening, C.EPOLLIN, () => this.#accept(listening));
+    this.#listener = loop.watch(listening, C.EPOLLIN, () => this.#accept(listening));
   }
 
   /** How many are connected. */
@@ -76,9 +80,11 @@ export class Server {
   #accept(listening: number): void {
     const fd = libc.accept4(listening, null, null, C.SOCK_CLOEXEC | C.O_NONBLOCK);
     if (fd === -1) {
-      // Whoever was there has gone, or there is no descriptor left: then others wait until there is one.
-      if (host.errno() !== EAGAIN) checked(fd, "accept4(2)", "the shim's socket");
-      return;
+      if (host.errno() === EAGAIN) return; // whoever was there has gone
+      const error = new SyscallError("accept4(2)", "the shim's socket", host.errno());
+      this.#listener.change(0);
+      this.#loop.after(FULL_MS, () => this.#listener.change(C.EPOLLIN));
+      throw error;
     }
     if (!isOwn(fd)) {
       close(fd);
