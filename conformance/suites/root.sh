@@ -7,7 +7,8 @@
 #
 # `enter` has mount and pid namespaces of its own, and enters the root by pivot_root: a chroot would forbid user namespaces, and have no
 # mount point for its "/". In it are a fresh /proc, /sys and /dev, tmpfs on /run and /tmp, and the cgroups of this machine: on v1 without
-# the unified hierarchy, which crun refuses beside them. All of it ends with the command.
+# the unified hierarchy, which crun refuses beside them. All of it ends with the command. Process 1 is a shell that waits for the command, and
+# so for every orphan: one that nobody reaps would keep a process namespace inside from ending.
 #
 #   NETWORK=none   a network namespace of its own, with nothing but lo
 #   BIND="/from:/to ..."   directories of this machine, read-only, to be seen in it
@@ -118,7 +119,9 @@ enter_root() {
         umount -l /.old
         rmdir /.old
         unset ROOT BIND NETWORK
-        exec "$@"' enter "$@"
+        status=0
+        "$@" || status=$?
+        exit $status' enter "$@"
 }
 
 command=${1:-}
