@@ -40,8 +40,8 @@ test: build tools ## run all tests, with Debian's programs from `make debian`; T
 fuzz: build tools ## give the runtime documents that are made to break it; SEEDS=1-1000 KINDS=config,process ROUNDS=5 takes as many seeds again
 	@node dist/conformance/fuzz/run.js $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files
-	@sh conformance/vm/tests.sh $(TESTS)
+test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files, QUICK=1 takes four minutes
+	@sh conformance/vm/tests.sh $(if $(QUICK),--quick,$(TESTS))
 
 newcomer: ## make demo and make test from a clone in a Debian root where nothing is installed; SUITE=bookworm, trixie or sid
 	@sh conformance/newcomer/run.sh $(or $(SUITE),trixie)
@@ -81,8 +81,8 @@ else
 	@sh conformance/suites/callers.sh $(SUITE) $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
 endif
 
-conformance-vm: build tools ## run the callers of Debian sid in a virtual machine under systemd, on cgroup v2 alone; SUITE=trixie CALLERS="podman-systemd cri-systemd" WRITE=1
-	@sh conformance/vm/callers.sh $(or $(SUITE),sid) $(if $(WRITE),--write) $(CALLERS)
+conformance-vm: build tools ## run the callers of Debian sid in a virtual machine under systemd, on cgroup v2 alone; SUITE=trixie CALLERS="podman-systemd cri-systemd" RUNTIMES=reg,crun WRITE=1
+	@sh conformance/vm/callers.sh $(or $(SUITE),sid) $(if $(WRITE),--write) $(if $(RUNTIMES),--runtimes $(RUNTIMES)) $(CALLERS)
 
 bench-callers: build tools ## measure podman run, ctr run and docker run with reg, crun and runc; ROUNDS=15 UPDATE=1
 	@sh conformance/peers.sh

@@ -1,10 +1,10 @@
 /** containerd with its shim for runc and with ctr, as Kubernetes and Docker use it. */
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { SHIM, TOP } from "../paths.ts";
+import { SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
-import { CRIU_PROLOGUE, checkpointCases, GOES_ON } from "./checkpoint.ts";
+import { CRIU_PROLOGUE, checkpointCases, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** A daemon of its own, which `serve` starts in the background. */
 export function configureContainerd({ folder, runtime, mark, archive, rootfs }: Place): string {
@@ -43,7 +43,7 @@ export const SETTLE = `settle() {
 `;
 
 const FUNCTIONS = `
-# update RESOURCES: of the task $c.
+${OPEN_CONNECTIONS}# update RESOURCES: of the task $c.
 update() { node ${join(TOP, "dist/conformance/callers/update-task.js")} $CONTAINERD_ADDRESS $CONTAINERD_NAMESPACE $c "$1"; }
 # What a container's processes may leave behind: processes, descriptors of its init, its shim and containerd, state, temporary files, cgroups.
 traces() {
@@ -124,6 +124,8 @@ cd /sys/fs/cgroup; cat memory/$(group)/memory.limit_in_bytes pids/$(group)/pids.
   ...checkpointCases([
     { name: "checkpoint: leave running", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; a=$(ctr tasks exec --exec-id a $c sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c sh -c 'cat /tmp/n; sleep 0.2'); gone", output: "went on" },
     { name: "checkpoint: restore", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b saved-$c; a=$(ctr tasks exec --exec-id a $c-b sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c-b sh -c 'cat /tmp/n; sleep 0.2'); ctr tasks rm -f $c-b 2>/dev/null; ctr containers rm $c-b", output: "went on" },
+    openConnection("checkpoint: open connection", `ctr run $given -d --mount type=bind,src=${TOOLS},dst=/tools,options=rbind:ro $image $c /tools/checkpointed both 80 /tmp/answers; sleep 0.3; answers() { ctr tasks exec --exec-id $1 $2 sh -c 'wc -l </tmp/answers; sleep 0.2'; }
+ctr containers checkpoint --task --rw $c saved-$c 2>/dev/null || echo refused; open_connections; ctr containers checkpoint --task --rw $c open-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b open-$c; a=$(answers a $c-b); sleep 0.3; goes_on $a $(answers b $c-b); no_open_connections; ctr tasks rm -f $c-b 2>/dev/null; ctr containers rm $c-b`, "refused\nwent on"),
   ]),
   { name: "containerd: restart while a container runs", run: "sleeping; kill $(cat /run/containerd.pid); sleep 0.5; serve; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks exec --exec-id a $c sh -c 'echo hello; sleep 0.2'; gone", output: "RUNNING\nhello" },
   { name: "containerd: shim is killed", run: "sleeping; kill -9 $(ps -eo pid,args | awk -v c=\"-id $c \" '/containerd-shim/ && index($0, c) && !/awk/ { print $1 }'); until_true sh -c \"! ctr tasks ls | grep -q '$c .*RUNNING'\"; ctr tasks rm -f $c >/dev/null 2>&1; ctr containers rm $c; ps -eo args | grep -c '^[s]leep 1000'; true", output: "0" },
@@ -147,6 +149,13 @@ ctr() {
 `;
 /** reg as the shim that it brings along, found in containerd's PATH. */
 const BY_OWN_SHIM = `PATH=${dirname(SHIM)}:$PATH given="--runtime io.containerd.reg.v2"
+`;
+
+/** The same in the place of runc's, as ctr gives options, such as systemd's cgroups, to no other type of runtime. */
+const BY_OWN_SHIM_AS_RUNCS = `mkdir -p $dir/shims
+printf '#!/bin/sh\\nexec ${SHIM} "$@"\\n' >$dir/shims/containerd-shim-runc-v2
+chmod +x $dir/shims/containerd-shim-runc-v2
+PATH=$dir/shims:$PATH given="--runtime io.containerd.runc.v2"
 `;
 
 export const containerd: Caller = {
@@ -176,10 +185,17 @@ export const containerdShim: Caller = {
     `${configureContainerd(place)}${FUNCTIONS}${GROUP}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,
 };
 
-/** The list with systemd making the cgroups. */
+/** Both with systemd making the cgroups. */
 export const containerdSystemd: Caller = {
   ...containerd,
   name: "containerd-systemd",
   underSystemd: { cgroupManager: "systemd" },
   configure: (place) => `${configureContainerd(place)}${FUNCTIONS}${GROUP_SYSTEMD}${BY_RUNC_SHIM}`,
+};
+export const containerdShimSystemd: Caller = {
+  ...containerdShim,
+  name: "containerd-shim-systemd",
+  underSystemd: { cgroupManager: "systemd" },
+  configure: (place) =>
+    `${configureContainerd(place)}${FUNCTIONS}${GROUP_SYSTEMD}${place.runtime.kind === "reg" ? BY_OWN_SHIM_AS_RUNCS : BY_RUNC_SHIM}`,
 };

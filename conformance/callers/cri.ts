@@ -2,9 +2,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BUILD, SHIM, TOP } from "../paths.ts";
+import { BUILD, SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { CRIU_PROLOGUE, checkpointCases, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** Of Debian's golang-k8s-cri-api-dev, unpacked by setup.sh. */
 const PROTO = join(BUILD, "callers/cri/api.proto");
@@ -46,7 +47,7 @@ ${handler}
 `,
   );
   return `
-image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
+${CRIU_PROLOGUE}${GOES_ON}${OPEN_CONNECTIONS}image=${IMAGE} mark=${mark} runtime=${runtime.path} kind=${runtime.kind} dir=${folder} rootfs=${rootfs} archive=${archive}
 PATH=${own ? `${dirname(SHIM)}:` : ""}$PATH
 export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=k8s.io CGROUP_PARENT=${systemd ? "$mark.slice" : "/$mark"}
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.1; done; }
@@ -71,6 +72,18 @@ pause_pid() {
     [ "$pid" -gt 1 ] && echo $pid
 }
 status() { cri call ContainerStatus "$(of $1)" status.$2; }
+counting=$(sh_ 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done')
+counted() { cri exec $k cat /tmp/n; }
+save() { cri call CheckpointContainer "{\\"container_id\\": \\"$k\\", \\"location\\": \\"$dir/$c.tar\\"}" >/dev/null; }
+# again JSON: a pod with what was saved.
+again() { pod && k=$(cri run $p main "$(printf %s "$1" | sed "s,^{,{\\"image\\": {\\"image\\": \\"$dir/$c.tar\\"}\\, ,")"); }
+# What a restore asks the image's registry for, though all is there: its manifest.
+registry() {
+    [ ! -e $dir/manifest.json ] || return 0
+    set -- $(ctr images ls name==$image | tail -n 1)
+    ctr content get $3 >$dir/manifest.json && ctr images tag $image 127.0.0.1:5000/small@$3 >/dev/null
+    nsenter --net=/run/net node ${join(TOP, "dist/conformance/callers/registry.js")} 5000 $dir/manifest.json $2 </dev/null >/dev/null 2>&1 &
+}
 `;
 }
 
@@ -126,6 +139,13 @@ const CASES: readonly Case[] = [
   { name: "life: the log is opened anew", run: "pod; k=$(cri run $p main \"$(sh_ 'while :; do echo line; sleep 0.05; done')\"); sleep 0.3; mv $dir/logs/$c/main.log $dir/logs/$c/old.log; cri call ReopenContainerLog \"$(of $k)\" >/dev/null; until_true grep -q line $dir/logs/$c/main.log && echo again; gone", output: "again" },
   { name: "life: containerd is killed and comes back", slow: true, run: "running; e=$(cri run $p ends \"$(sh_ 'sleep 2; exit 9')\"); kill -9 $(cat /run/containerd.pid); sleep 3; serve; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; status $k state; cri wait $e | cut -d ' ' -f 1; cri exec $k echo there; gone", output: "SANDBOX_READY\nCONTAINER_RUNNING\n9\nthere" },
   { name: "life: the pause process dies", run: "running; kill -9 $(pause_pid); sleep 1; cri call PodSandboxStatus \"{\\\"pod_sandbox_id\\\": \\\"$p\\\"}\" status.state; gone; cri call ListPodSandbox '{}' items", output: "SANDBOX_NOTREADY\n[]" },
+  ...checkpointCases([
+    { name: "checkpoint: leaves the container running", run: "pod; k=$(cri run $p main \"$counting\"); sleep 0.3; save && tar -tf $dir/$c.tar | grep -c '^checkpoint/inventory.img'; a=$(counted); sleep 0.3; goes_on $a $(counted); gone", output: "1\nwent on" },
+    { name: "checkpoint: restore in another pod", run: "registry; pod; k=$(cri run $p main \"$counting\"); sleep 0.3; a=$(counted); save; gone; again \"$counting\"; b=$(counted); goes_on $a $b; sleep 0.3; goes_on $b $(counted); status $k state; gone", output: "went on\nwent on\nCONTAINER_RUNNING" },
+    openConnection("checkpoint: open connection", `registry; both='{"command": ["/tools/checkpointed", "both", "80", "/tmp/answers"], "mounts": [{"host_path": "${TOOLS}", "container_path": "/tools", "readonly": true}]}'
+answers() { cri exec $k sh -c 'wc -l </tmp/answers'; }
+pod; k=$(cri run $p main "$both"); sleep 0.3; save 2>/dev/null || echo refused; open_connections; save; a=$(answers); gone; again "$both"; b=$(answers); goes_on $a $b; sleep 0.3; goes_on $b $(answers); no_open_connections; gone`, "refused\nwent on\nwent on"),
+  ], isContainerd2() ? undefined : "needs containerd 2"),
   { name: "left: no task, state or cgroup", run: "n=0; while [ $n -lt 30 ] && ps -eo args | grep -q '^[^ ]*containerd-shim'; do n=$((n + 1)); sleep 0.2; done; ctr tasks ls -q | wc -l; ps -eo args | grep -c '^[^ ]*containerd-shim'; find /run -path '*/runc/*' -name state.json | wc -l; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d | wc -l; grep -c /run/containerd-state /proc/self/mounts", status: 1, output: "0\n0\n0\n0\n0" },
 ];
 

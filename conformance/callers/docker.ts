@@ -1,10 +1,10 @@
 /** Docker's engine with its own containerd: no bridge, no packet filter, a data folder of its own. */
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BUILD, SHIM } from "../paths.ts";
+import { BUILD, SHIM, TOOLS } from "../paths.ts";
 import { findProgram, mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, type Place, SAME } from "./caller.ts";
-import { COUNT, checkpointCases } from "./checkpoint.ts";
+import { COUNT, checkpointCases, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 import { configureContainerd } from "./containerd.ts";
 
 /** Debian's docker.io, unpacked by setup.sh, or else the installed one. A daemon that runs is not touched. */
@@ -37,7 +37,7 @@ function configure(place: Place, shim: boolean): string {
       experimental: true,
     }),
   );
-  return `${configureContainerd(place)}
+  return `${configureContainerd(place)}${OPEN_CONNECTIONS}
 PATH=${byName ? `${dirname(SHIM)}:` : ""}${UNPACKED}/usr/bin:${UNPACKED}/usr/sbin:$PATH
 cgroup_parent=${cgroupManager === "systemd" ? `${mark}.slice` : `/${mark}`}
 export DOCKER_HOST=unix:///run/docker.sock DOCKER_CONFIG=$dir
@@ -88,6 +88,8 @@ const CASES: readonly Case[] = [
     { name: "checkpoint: start from it", run: `counting; docker checkpoint create $c one; a=$(docker logs $c | tail -n 1); docker inspect --format '{{.State.Status}}' $c; docker start --checkpoint one $c; sleep 0.5; goes_on $a $(docker logs $c | tail -n 1); docker rm -f $c >/dev/null`, output: /^one\nexited\n(went on)$/ },
     { name: "checkpoint: leave running", run: "counting; docker checkpoint create --leave-running $c one; a=$(docker logs $c | tail -n 1); sleep 0.3; goes_on $a $(docker logs $c | tail -n 1); docker checkpoint ls $c | tail -n 1; docker rm -f $c >/dev/null", output: "one\nwent on\none" },
     { name: "checkpoint: tty", run: "counting -t; docker checkpoint create $c one; a=$(docker logs $c | tail -n 1 | tr -d '\\r'); docker start --checkpoint one $c; sleep 0.5; goes_on $a $(docker logs $c | tail -n 1 | tr -d '\\r'); docker rm -f $c >/dev/null", output: "one\nwent on" },
+    openConnection("checkpoint: open connection", `docker run -d --net none --name $c -v ${TOOLS}:/tools:ro $image /tools/checkpointed both 80 /tmp/answers >/dev/null; sleep 0.3; answers() { docker exec $c sh -c 'wc -l </tmp/answers'; }
+docker checkpoint create $c one 2>/dev/null || echo refused; open_connections; docker checkpoint create $c two; docker start --checkpoint two $c; a=$(answers); sleep 0.3; goes_on $a $(answers); no_open_connections; docker rm -f $c >/dev/null`, "refused\ntwo\nwent on"),
   ]),
   { name: "exec: output and exit status", run: "docker exec target echo hello; docker exec target sh -c 'exit 5'", output: "hello", status: 5 },
   { name: "exec: program not found", run: "docker exec target nowhere", status: 127 },

@@ -3,7 +3,7 @@
  * this one. So of each list those cases are taken that cgroups, systemd, the kernel or the user can change; the others are left out by name.
  */
 import type { Caller } from "./caller.ts";
-import { containerdSystemd } from "./containerd.ts";
+import { containerdShimSystemd, containerdSystemd } from "./containerd.ts";
 import { criShimSystemd, criSystemd } from "./cri.ts";
 import { dockerShimSystemd, dockerSystemd } from "./docker.ts";
 import { podman, podmanSystemd, podmanUser, podmanUserCgroupfs } from "./podman.ts";
@@ -14,13 +14,14 @@ export const SLOWNESS = 5;
 /** A caller, and the cases of its list that are run when all are too many. */
 // biome-ignore format: one caller, one line
 export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
-  [podmanSystemd, /^(pod|systemd):|^run: (output|exit status 3)$|^limit: (memory|memory is enforced|pids|cpus|cpuset)$|^security: device that|^exec: (output|in the)|^life: (pause|update|rm -f$)|^mount: list|^namespace: cgroup/],
-  [podman, /^run: output$|^limit: (memory|pids)$|^exec: in the|^life: (pause|update)/],
+  [podmanSystemd, /^(pod|systemd):|^run: (output|exit status 3)$|^limit: (memory|memory is enforced|pids|cpus|cpuset)$|^security: device that|^exec: (output|in the)|^life: (pause|update|rm -f$)|^mount: list|^namespace: cgroup|^checkpoint: (restore|export, import under|open)/],
+  [podman, /^run: output$|^limit: (memory|pids)$|^exec: in the|^life: (pause|update)|^checkpoint: restore/],
   [podmanUser, /^pod: (containers|stop)|^systemd: health|^run: (output|user by name)$|^limit: (memory|pids)$|^exec: (output|in the)|^life: (pause|update)|^mount: volume$/],
   [podmanUserCgroupfs, /^run: output$|^limit: memory$|^exec: in the|^life: pause/],
-  [containerdSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^security: device|^task: (exec|pause, resume|metrics|update|rm -f while paused)$/],
-  [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output/],
-  [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output/],
-  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list/],
-  [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)/],
+  [containerdSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^security: device|^task: (exec|pause, resume|metrics|update|rm -f while paused)$|^checkpoint:/],
+  [containerdShimSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^task: (exec|pause, resume|metrics|update)$|^checkpoint: restore/],
+  [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output|^checkpoint:/],
+  [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output|^checkpoint:/],
+  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list|^checkpoint: (start|open)/],
+  [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)|^checkpoint: start/],
 ]);

@@ -197,3 +197,26 @@ export function formatResults(
   }
   return `${parts.join("\n")}\n`;
 }
+
+/** A document of formatResults by caller: rows of its summary, and sections. */
+function parseResults(text: string) {
+  const [head = "", ...sections] = text.trimEnd().split(/\n\n(?=## )/);
+  const lines = head.split("\n");
+  const start = lines.findIndex((line) => line.startsWith("|---")) + 1;
+  const byName = (parts: readonly string[], name: RegExp) =>
+    new Map(parts.map((part) => [name.exec(part)?.[1] ?? "", part]));
+  return {
+    head: lines.slice(0, start).join("\n"),
+    rows: byName(lines.slice(start), /^\| (\S+)/),
+    sections: byName(sections, /^## (\S+)/),
+  };
+}
+
+/** Of two documents of formatResults the callers of both, as the later has them. With other runtimes they can not be one: the later is left. */
+export function mergeResults(before: string, after: string): string {
+  const [earlier, later] = [parseResults(before), parseResults(after)];
+  if (earlier.head !== later.head) return after;
+  const rows = new Map([...earlier.rows, ...later.rows]).values();
+  const sections = new Map([...earlier.sections, ...later.sections]).values();
+  return `${[[later.head, ...rows].join("\n"), ...sections].join("\n\n")}\n`;
+}

@@ -5,8 +5,8 @@
  *       [--cases PATTERN] [CALLER]...
  *
  * --quick leaves slow cases out, --machine is for one of machine.ts, --verbose prints how long each case takes, --write puts the table into
- * RESULTS.md and its summary into the README beside this file, --results the table into another file. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine,
- * and is skipped.
+ * RESULTS.md and its summary into the README beside this file, --results the table into another file, whose tables of other callers stay. Ends with the line
+ * `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine, and is skipped.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -26,6 +26,7 @@ import {
   formatResults,
   formatSummary,
   judge,
+  mergeResults,
   printTable,
   type Run,
   sums,
@@ -188,12 +189,14 @@ async function main(): Promise<void> {
   };
   const results: CaseResult[] = [];
   const versions = new Map<string, string>();
+  const { results: file } = values;
+  const before = file !== undefined && existsSync(file) ? readFileSync(file, "utf8") : "";
   for (const caller of selected) {
     const found = await runCaller(caller, runtimes, options);
     if (found.length > 0) versions.set(caller.name, versionOf(caller));
     results.push(...found);
     // After each caller: a machine that is too slow is ended before the last.
-    if (values.results !== undefined) writeFileSync(values.results, formatResults(results, runtimes, versions));
+    if (file !== undefined) writeFileSync(file, mergeResults(before, formatResults(results, runtimes, versions)));
   }
   if (values.write) {
     writeFileSync(join(TOP, "conformance/callers/RESULTS.md"), formatResults(results, runtimes, versions));

@@ -16,7 +16,8 @@ sh "$top/conformance/callers/setup.sh" cri
 
 # A copy: the checkout may lie where others can not look, and its peers are not the suite's.
 rm -rf "$root/reg"
-mkdir -p "$root/reg/build" "$root/reg/conformance/callers"
+mkdir -p "$root/reg/build" "$root/reg/conformance/callers" "$root/reg/conformance/checkpoint"
+cp "$top/conformance/checkpoint/criu.sh" "$root/reg/conformance/checkpoint/"
 cp -a "$top/dist" "$top/package.json" "$root/reg/"
 for name in reg containerd-shim-reg-v2 tools runtime-tools callers/cri; do
     [ ! -e "$top/build/$name" ] || { mkdir -p "$root/reg/build/$(dirname "$name")" && cp -a "$top/build/$name" "$root/reg/build/$name"; }

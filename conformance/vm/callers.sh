@@ -4,7 +4,7 @@
 #   callers.sh SUITE [ARGUMENT]...    trixie, sid ...; the arguments are run.ts's: --cases PATTERN, --runtimes reg,crun, callers' names
 #
 # The root and its disk are made once and kept in build/roots and build/vm (5 GB). What is tested is this checkout's build. With --write
-# the tables go into conformance/callers/RESULTS-vm.md. The processor is emulated: conformance/callers/machine.ts says what that leaves out.
+# the tables go into conformance/callers/RESULTS-vm.md, where those of callers that are not run stay. The processor is emulated: conformance/callers/machine.ts says what that leaves out.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -27,14 +27,17 @@ sh "$top/conformance/callers/setup.sh" cri
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 checkout=$work/checkout
-mkdir -p "$work/results" "$checkout/build/callers"
+mkdir -p "$work/results" "$checkout/build/callers" "$checkout/conformance/checkpoint"
 cp -a "$top/dist" "$top/node_modules" "$top/package.json" "$checkout/"
+cp "$top/conformance/checkpoint/criu.sh" "$checkout/conformance/checkpoint/"
 cp -a "$top/build/reg" "$top/build/containerd-shim-reg-v2" "$top/build/tools" "$checkout/build/"
 [ ! -e "$top/build/callers/cri" ] || cp -a "$top/build/callers/cri" "$checkout/build/callers/"
 
+results=$top/conformance/callers/RESULTS-vm.md
+[ -z "$write" ] || [ ! -e "$results" ] || cp "$results" "$work/results/table.md"
 status=0
-"$top/conformance/vm/machine.sh" -s -m 4096 -t 3600 -r "$root" -c "$checkout" -w "$work/results" "
+"$top/conformance/vm/machine.sh" -s -m 4096 -t 7200 -r "$root" -c "$checkout" -w "$work/results" "
     echo \"\$(uname -r), \$(systemctl --version | head -n 1)\"
     TMPDIR=/var/tmp node dist/conformance/callers/run.js --machine --results /results/table.md $arguments" || status=$?
-[ -z "$write" ] || [ ! -s "$work/results/table.md" ] || cp "$work/results/table.md" "$top/conformance/callers/RESULTS-vm.md"
+[ -z "$write" ] || [ ! -s "$work/results/table.md" ] || cp "$work/results/table.md" "$results"
 exit $status
