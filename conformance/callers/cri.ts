@@ -144,7 +144,7 @@ const CASES: readonly Case[] = [
     { name: "checkpoint: restore in another pod", run: "registry; pod; k=$(cri run $p main \"$counting\"); sleep 0.3; a=$(counted); save; gone; again \"$counting\"; b=$(counted); goes_on $a $b; sleep 0.3; goes_on $b $(counted); status $k state; gone", output: "went on\nwent on\nCONTAINER_RUNNING" },
     openConnection("checkpoint: open connection", `registry; both='{"command": ["/tools/checkpointed", "both", "80", "/tmp/answers"], "mounts": [{"host_path": "${TOOLS}", "container_path": "/tools", "readonly": true}]}'
 answers() { cri exec $k sh -c 'wc -l </tmp/answers'; }
-pod; k=$(cri run $p main "$both"); sleep 0.3; save 2>/dev/null || echo refused; open_connections; save; a=$(answers); gone; again "$both"; b=$(answers); goes_on $a $b; sleep 0.3; goes_on $b $(answers); no_open_connections; gone`, "refused\nwent on\nwent on"),
+pod; k=$(cri run $p main "$both"); sleep 0.3; save 2>/dev/null || echo refused; open_connections; a=$(answers); save; gone; again "$both"; b=$(answers); goes_on $a $b; sleep 0.3; goes_on $b $(answers); no_open_connections; gone`, "refused\nwent on\nwent on"),
   ], isContainerd2() ? undefined : "needs containerd 2"),
   { name: "left: no task, state or cgroup", run: "n=0; while [ $n -lt 30 ] && ps -eo args | grep -q '^[^ ]*containerd-shim'; do n=$((n + 1)); sleep 0.2; done; ctr tasks ls -q | wc -l; ps -eo args | grep -c '^[^ ]*containerd-shim'; find /run -path '*/runc/*' -name state.json | wc -l; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d | wc -l; grep -c /run/containerd-state /proc/self/mounts", status: 1, output: "0\n0\n0\n0\n0" },
 ];
