@@ -18,7 +18,7 @@ import { BOOTSTRAP_PARAMS, RUNTIME_INFO } from "../../runtime/shim/proto/bootstr
 import { ANY } from "../../runtime/shim/proto/common.ts";
 import { GENERIC_OPTIONS } from "../../runtime/shim/proto/options.ts";
 import { DELETED } from "../../runtime/shim/proto/task.ts";
-import { METHOD_NAMES, type ShimFixture, withShim } from "../fixtures/shim-fixture.ts";
+import { METHOD_NAMES, type ShimFixture, sleep, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
 import { REG } from "../paths.ts";
 import { findProgram, mounting, needs, program, root } from "../testing.ts";
@@ -108,6 +108,7 @@ test("keeps nothing of its caller's: no descriptors, no standard streams, a sess
   withShim(async (shim) => {
     const tasks = await shim.connect(await shim.start("one", shim.bundle("true")));
     const pid = await shim.pid(tasks);
+    await sleep(200); // what keeps its binary sealed is closed when there is time
     const names = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
     assert.equal(names.slice(0, 3), ["/dev/null", "/dev/null", "/dev/null"]);
     const kinds = names.slice(3).map((name) => name.replace(/\[.*/, "").replace("anon_inode:", ""));

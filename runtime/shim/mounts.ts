@@ -6,9 +6,9 @@ import { host } from "#host";
 import { EBUSY, EINVAL, ENOENT } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { mkdirIfMissing, open, readLink, readText, withFd } from "../libc/file.ts";
+import { close, filesystemType, mkdirIfMissing, open, readLink, readText, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { detachedFilesystem, mount, moveMount } from "../libc/mount.ts";
+import { cloneTree, detachedFilesystem, mount, moveMount } from "../libc/mount.ts";
 import { napUs } from "../linux/cgroup/wait.ts";
 import { openInRoot } from "../linux/path.ts";
 import { parseMountOptions } from "../oci/plan/mount-options.ts";
@@ -136,6 +136,26 @@ function commonDirectory([first = "/", ...rest]: readonly string[]): string {
     while (!layer.startsWith(first.slice(0, length))) length = first.lastIndexOf("/", length - 2) + 1;
   return first.slice(0, length);
 }
+
+/**
+ * Keeps an overlay that is mounted at the root, while it is unmounted there: at its end the kernel writes all that is to be written to the disk
+ * below it, whoever that belongs to, and that may take long. Returns what lets go of it. Another filesystem is not kept: the device below it is
+ * somebody's to remove. Without an effect before Linux 5.2.
+ */
+export function keepOverlay(root: string): () => void {
+  try {
+    const isOverlay = withFd(open(root, C.O_PATH), filesystemType) === OVERLAYFS_SUPER_MAGIC;
+    if (isOverlay) {
+      const fd = cloneTree(root, false);
+      return () => close(fd);
+    }
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+  }
+  return () => undefined;
+}
+
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 
 const TRIES = 50;
 const RETRY_US = 50_000;

@@ -4,7 +4,7 @@ import * as C from "../libc/constants.ts";
 import { unlink } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { cString } from "../libc/memory.ts";
-import { prctl } from "../libc/process.ts";
+import { closeHeld, prctl } from "../libc/process.ts";
 import { Children } from "./children.ts";
 import { Publisher } from "./events.ts";
 import { log, openLog } from "./log.ts";
@@ -51,6 +51,8 @@ const SANDBOX_METHODS = [
 const IDLE_MS = 60_000;
 /** containerd waits three seconds for the end of a shim. */
 const FLUSH_MS = 2500;
+/** By then the first container is being made, and there is time to close what takes long, see native-shim/seal.c. */
+const HELD_MS = 5;
 
 export function serve(options: ServeOptions, program: Program): never {
   const { listening, socket, namespace, id, bundle, warnings } = options;
@@ -103,6 +105,7 @@ export function serve(options: ServeOptions, program: Program): never {
     if (signal === SIGUSR1) log("info", dump(pod, server));
   });
   endWhenForgotten(loop, pod, server, end);
+  loop.after(HELD_MS, closeHeld);
   return loop.run();
 }
 

@@ -22,7 +22,7 @@ import {
   writeText,
 } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeFrom, closeHeld } from "../libc/process.ts";
+import { closeFrom } from "../libc/process.ts";
 import { bindStream, connectUnix } from "../libc/socket.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import { decode, encode, type Message } from "../linux/protobuf.ts";
@@ -166,8 +166,7 @@ function beginShim(listening: number, serve: () => never): void {
   if (pid !== 0) return;
   libc.setsid(); // cannot fail: a fork leads no group
   detach();
-  closeHeld(); // by their numbers, which in a worker would be another's
-  closeFrom(3, [listening]);
+  closeFrom(3, [listening, ...host.held]);
   serve();
 }
 

@@ -10,7 +10,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeFrom } from "../libc/process.ts";
+import { closeFrom, closeHeld } from "../libc/process.ts";
 import { receiveMessage, sendMessage, socketPair } from "../libc/socket.ts";
 import type { Children } from "./children.ts";
 import type { Loop, Watch } from "./loop.ts";
@@ -36,6 +36,8 @@ export interface Job<Note, Result> {
   readonly keep?: readonly number[];
   /** Runs in the worker. May block; must not use the loop. What it gives or throws crosses as JSON. */
   readonly work: (tell: Tell<Note>) => Result | Promise<Result>;
+  /** Runs in the worker when the shim has its result: what nobody needs to wait for. */
+  readonly afterwards?: () => void;
   /** Runs in the shim for each note, at once. The descriptors are its own to close. */
   readonly note?: (note: Note, descriptors: readonly number[]) => void;
 }
@@ -55,7 +57,7 @@ export class Workers {
     this.explain = explain;
   }
 
-  /** Forks a worker. Resolves with its result when it has ended; rejects with its error. */
+  /** Forks a worker. Resolves with its result, which is the last that it tells; rejects with its error. */
   run<Note, Result>(job: Job<Note, Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#due.push(() => {
@@ -96,38 +98,42 @@ export class Workers {
   }
 
   #fork<Note, Result>(
-    { keep = [], work, note }: Job<Note, Result>,
+    { keep = [], work, afterwards, note }: Job<Note, Result>,
     resolve: (result: Result) => void,
     reject: (error: unknown) => void,
   ): void {
     const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
     const pid = libc.fork();
     if (pid === 0) {
+      closeHeld(); // by their numbers, which later would be another's
       closeFrom(3, [theirs, ...keep]);
-      this.#be(theirs, work);
+      this.#be(theirs, work, afterwards);
     }
     close(theirs);
     if (pid === -1) close(ours);
     checked(pid, "fork(2)", "a worker");
-    const answers = new Answers<Note, Result>(ours, this.#loop, note);
+    const answers = new Answers<Note, Result>(ours, this.#loop, { note, resolve, reject });
     const ended = this.#count();
     this.#children.expect(pid, () => {
       ended();
       answers.end();
-      if (answers.error !== undefined) reject(fromErrorData(answers.error));
-      else if (answers.settled) resolve(answers.result as Result);
-      else reject(new RegError("ECHILD", "the shim's worker ended before it was done"));
+      reject(new RegError("ECHILD", "the shim's worker ended before it was done")); // without an effect, if it was
     });
   }
 
   /** In the worker: works, says how it went, ends. */
-  #be<Note, Result>(socket: number, work: Job<Note, Result>["work"]): never {
+  #be<Note, Result>(
+    socket: number,
+    work: Job<Note, Result>["work"],
+    afterwards: Job<Note, Result>["afterwards"],
+  ): never {
     const say = (answer: Answer, descriptors: readonly number[] = []) =>
       sendMessage(socket, host.encode(JSON.stringify(answer)), descriptors);
     unblockSignals();
     const done = async () => {
       try {
         say({ result: (await work((note, descriptors) => say({ note }, descriptors))) ?? null });
+        afterwards?.();
       } catch (error) {
         const { message, ...rest } = toErrorData(await this.explain(error));
         say({ error: { ...rest, message: message.slice(0, LONGEST_MESSAGE) } });
@@ -143,18 +149,21 @@ export class Workers {
   }
 }
 
-/** What has come from a worker. */
+interface Listener<Note, Result> {
+  readonly note: Job<Note, Result>["note"];
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What comes from a worker. */
 class Answers<Note, Result> {
   readonly #fd: number;
   readonly #watch: Watch;
-  readonly #note: Job<Note, Result>["note"];
-  error: ErrorData | undefined;
-  result: unknown;
-  settled = false;
+  readonly #listener: Listener<Note, Result>;
 
-  constructor(fd: number, loop: Loop, note: Job<Note, Result>["note"]) {
+  constructor(fd: number, loop: Loop, listener: Listener<Note, Result>) {
     this.#fd = fd;
-    this.#note = note;
+    this.#listener = listener;
     this.#watch = loop.watch(fd, C.EPOLLIN, () => {
       if (!this.#take()) this.#watch.stop();
     });
@@ -171,12 +180,9 @@ class Answers<Note, Result> {
     }
     if (received === undefined) return false;
     const answer = JSON.parse(host.decode(received.payload)) as Answer;
-    if ("note" in answer) this.#note?.(answer.note as Note, received.descriptors);
-    else {
-      this.settled = true;
-      if ("error" in answer) this.error = answer.error;
-      else this.result = answer.result;
-    }
+    if ("note" in answer) this.#listener.note?.(answer.note as Note, received.descriptors);
+    else if ("error" in answer) this.#listener.reject(fromErrorData(answer.error));
+    else this.#listener.resolve(answer.result as Result);
     return true;
   }
 

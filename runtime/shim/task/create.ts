@@ -42,7 +42,7 @@ export async function create(pod: Pod, request: Message<typeof CREATE>): Promise
   );
   const init = new Process("", stdio);
   const root = stateRoot(options, pod.namespace);
-  const task = new Task({ id, bundle, root, options, init, mounted: rootfs.length > 0, checkpoint });
+  const task = new Task({ id, bundle, root, options, init, mounts: rootfs.length, checkpoint });
   pod.add(task);
   init.starting = task.inOrder(() => make(pod, task, rootfs));
   try {
@@ -116,7 +116,7 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
 }
 
 function makeInWorker(
-  { id, bundle, root, options, init, mounted }: Task,
+  { id, bundle, root, options, init, mounts }: Task,
   mountAll: () => void,
   tell: (note: Note, descriptors?: readonly number[]) => void,
 ): null {
@@ -156,7 +156,7 @@ function makeInWorker(
       throw error;
     }
   } catch (error) {
-    if (mounted) unmountRoot(`${bundle}/rootfs`);
+    if (mounts > 0) unmountRoot(`${bundle}/rootfs`);
     throw error;
   }
 }

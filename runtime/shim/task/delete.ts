@@ -2,7 +2,7 @@
 import { deleteContainer } from "../../container/delete.ts";
 import type { GivenMessage, Message } from "../../linux/protobuf.ts";
 import { now } from "../clock.ts";
-import { unmountRoot } from "../mounts.ts";
+import { keepOverlay, unmountRoot } from "../mounts.ts";
 import type { Pod } from "../pod.ts";
 import type { DELETED, PROCESS } from "../proto/task.ts";
 import { SIGKILL } from "../signals.ts";
@@ -49,12 +49,16 @@ async function deleteExec(pod: Pod, task: Task, process: Process): Promise<Delet
 }
 
 /** Takes away what a worker made of a container. `force`: kills its init, which has not ended. */
-export function removeContainer(pod: Pod, { root, id, bundle, mounted }: Task, force: boolean): Promise<void> {
+export function removeContainer(pod: Pod, { root, id, bundle, mounts }: Task, force: boolean): Promise<void> {
+  let letGo = () => {};
   return pod.workers.run({
     work: (tell) => {
       deleteContainer({ root, id, force, warn: (warning) => tell({ warning }) });
-      if (mounted) unmountRoot(`${bundle}/rootfs`);
+      if (mounts === 0) return;
+      if (mounts === 1) letGo = keepOverlay(`${bundle}/rootfs`);
+      unmountRoot(`${bundle}/rootfs`);
     },
+    afterwards: () => letGo(),
     note: ({ warning }: { readonly warning: string }) => pod.warn(id, warning),
   });
 }

@@ -21,14 +21,16 @@ type Count = number | bigint;
 
 export function stats(pod: Pod, { id }: Message<typeof CONTAINER>): GivenMessage<typeof STATS> {
   const task = pod.task(id);
-  const read = task.init.exit === undefined ? readStats(task) : undefined;
-  const given = read ?? task.lastStats;
+  const { exit, deleting } = task.init;
+  const gone = deleting !== undefined || (exit !== undefined && task.cgroup?.driver === "systemd");
+  const given = gone ? task.lastStats : readStats(task);
   if (given === undefined) throw notFound(`container ${id} has no cgroup`);
   return { stats: given };
 }
 
-/** Before the cgroup goes: what it has used is asked for after the end too. */
+/** What a container has used is asked for after its end too. Its cgroup stays until Delete; one of systemd's goes with its last process. */
 export function keepStats(task: Task): void {
+  if (task.cgroup?.driver !== "systemd") return;
   try {
     task.lastStats = readStats(task);
   } catch (error) {

@@ -14,8 +14,8 @@ export interface TaskOptions {
   readonly root: string;
   readonly options: Options;
   readonly init: Process;
-  /** Whether the shim mounted the root filesystem, and has to unmount it. */
-  readonly mounted: boolean;
+  /** How many mounts the shim made for the root filesystem, and has to unmount. */
+  readonly mounts: number;
   /** Directory of the checkpoint that Start goes on from; "" for a new container. */
   readonly checkpoint: string;
 }
@@ -26,7 +26,7 @@ export class Task {
   readonly root: string;
   readonly options: Options;
   readonly init: Process;
-  readonly mounted: boolean;
+  readonly mounts: number;
   readonly checkpoint: string;
   readonly execs = new Map<string, Process>();
   cgroup: CgroupState | undefined;
@@ -41,13 +41,13 @@ export class Task {
   /** What changes the container happens in order. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor({ id, bundle, root, options, init, mounted, checkpoint }: TaskOptions) {
+  constructor({ id, bundle, root, options, init, mounts, checkpoint }: TaskOptions) {
     this.id = id;
     this.bundle = bundle;
     this.root = root;
     this.options = options;
     this.init = init;
-    this.mounted = mounted;
+    this.mounts = mounts;
     this.checkpoint = checkpoint;
   }
 
