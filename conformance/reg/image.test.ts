@@ -130,6 +130,48 @@ test("the same units make the same layers, whatever else is in the environment, 
     }
   }));
 
+/** Packs all layers of a layout by zstd(1), as engines do it. */
+function packByZstd(layout: string): void {
+  const blob = (digest: string) => join(layout, "blobs/sha256", digest.slice(7));
+  const json = (path: string) => JSON.parse(readFileSync(path, "utf8"));
+  const put = (bytes: Buffer) => {
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    writeFileSync(blob(digest), bytes);
+    return { digest, size: bytes.length };
+  };
+  const index = json(join(layout, "index.json"));
+  const manifest = json(blob(index.manifests[0].digest));
+  manifest.layers = manifest.layers.map(({ digest, mediaType }: { digest: string; mediaType: string }) => {
+    const { stdout } = spawnSync("zstd", ["--quiet", "--stdout", blob(digest)], { maxBuffer: 64 * 1024 * 1024 });
+    return { mediaType: `${mediaType}+zstd`, ...put(stdout) };
+  });
+  Object.assign(index.manifests[0], put(Buffer.from(JSON.stringify(manifest))));
+  writeFileSync(join(layout, "index.json"), JSON.stringify(index));
+}
+
+needs(
+  images,
+  root,
+  program("busybox"),
+  program("zstd"),
+)("layers that zstd packed are unpacked by it", () =>
+  withFixture((fixture) => {
+    makeRoot(fixture);
+    generate(fixture, "app@1", ...INCLUDE);
+    const image = fixture.path("image");
+    regEnv(fixture, ["export", "app@1", image, "--format", "oci"]);
+    packByZstd(image);
+    const without = spawnSync(process.execPath, [REG_ENV, "install", "--store", fixture.path("other"), image], {
+      encoding: "utf8",
+      env: { ...process.env, PATH: fixture.folder },
+    });
+    assert.match(without.stderr, /compressed by zstd, and zstd can not be run.*\nhint: install Debian's package zstd/);
+    const { status, stderr } = regEnv(fixture, ["install", image], "other");
+    assert.is(status, 0, stderr);
+    assert.equal(manifestOf(fixture, "other", "app@1"), manifestOf(fixture, "store", "app@1"));
+  }),
+);
+
 test("a bill of materials names units with why they are in", () =>
   withFixture((fixture) => {
     makeRoot(fixture);

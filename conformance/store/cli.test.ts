@@ -60,6 +60,14 @@ test("runs the environment's command, or another one, and passes its exit status
   assert.match(shell("echo x >/bin/x", "--writable", "none").stderr, /[Rr]ead-only/);
 });
 
+test("with the host's network names are looked up as on the host", async () => {
+  const store = await newStore();
+  const read = (...options: string[]) =>
+    regEnv(store, "run", "busybox@1", ...options, "--", "/bin/busybox", "cat", "/etc/resolv.conf").stdout;
+  assert.is(read("--network", "host"), fs.readFileSync("/etc/resolv.conf", "utf8"));
+  assert.is(read(), "");
+});
+
 test("environments are run together, and a directory is mounted", async () => {
   const store = await newStore();
   const work = join(top, "work");
@@ -106,6 +114,39 @@ test("lists, explains and counts", async () => {
     /has no \/lib\/note\nhint: there is \/bin\/note/,
   );
   assert.match(regEnv(store, "stats").stdout, /in copies they would take .* is shared/);
+});
+
+test("says in JSON what tag, export, run --detach and uninstall did", async () => {
+  const store = await newStore();
+  const json = (...args: string[]) => {
+    const { status, stdout, stderr } = regEnv(store, ...args);
+    assert.is(status, 0, stderr);
+    return JSON.parse(stdout) as Record<string, unknown>;
+  };
+  const { tree } = readManifest(makeStore(store), parseEnvironmentName("busybox@1"));
+  assert.equal(json("tag", "busybox@1", "shell@1", "--format", "json"), {
+    environment: "shell@1",
+    tree,
+    changed: true,
+  });
+  const folder = join(top, `exported${count++}`);
+  assert.equal(json("export", "shell@1", folder, "--json"), {
+    environment: "shell@1",
+    destination: folder,
+    format: "directory",
+  });
+  const image = json("export", "shell@1", `${folder}.tar`, "--format", "oci-archive", "--json");
+  assert.match(String(image.digest), /^sha256:[0-9a-f]{64}$/);
+  assert.is(typeof image.layers, "number");
+  const line = ["--format", "json", "--", "/bin/busybox", "sleep", "60"];
+  const { name, output } = json("run", "shell@1", "--detach", ...line) as { name: string; output: string };
+  try {
+    assert.ok(fs.existsSync(output));
+  } finally {
+    spawnSync(NATIVE, ["delete", "--force", name]);
+  }
+  assert.match(regEnv(store, "run", "shell@1", "--format", "json").stderr, /--format json goes with --detach/);
+  assert.equal(json("uninstall", "shell@1", "note@1", "--format", "json"), { removed: ["shell@1", "note@1"] });
 });
 
 test("verify names what is damaged, and ends with 1", async () => {

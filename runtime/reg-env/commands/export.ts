@@ -6,7 +6,7 @@ import { parseEnvironmentName } from "../../reg/name.ts";
 import { billOfMaterials } from "../image/sbom.ts";
 import { type ImageFormat, writeImage } from "../image/write.ts";
 import { existingStore, type StoreArguments, storeOptions } from "../options.ts";
-import { formatBytes, plural, print } from "../output.ts";
+import { formatBytes, plural, print, printJson } from "../output.ts";
 import { withProgress } from "../progress.ts";
 import { exportEnvironment } from "../store/export.ts";
 import { withShared } from "../store/store.ts";
@@ -17,6 +17,7 @@ interface ExportArguments extends StoreArguments {
   readonly format: "directory" | ImageFormat;
   readonly compress: boolean;
   readonly sbom: string | undefined;
+  readonly json: boolean;
 }
 
 export const command: CommandModule<object, ExportArguments> = {
@@ -42,7 +43,8 @@ export const command: CommandModule<object, ExportArguments> = {
         type: "string",
         requiresArg: true,
         describe: "write a bill of materials, too: a file of SPDX 2.3 in JSON",
-      }),
+      })
+      .option("json", { type: "boolean", default: false, describe: "say in JSON what was written" }),
   handler: async (argv) => {
     const { environment, format, compress, sbom } = argv;
     const name = parseEnvironmentName(environment);
@@ -55,7 +57,8 @@ export const command: CommandModule<object, ExportArguments> = {
     if (format === "directory") {
       if (compress) throw new UsageError("--compress goes with an image: --format oci, oci-archive or docker-archive");
       await exportEnvironment(store, name, destination);
-      print(`${environment} is in ${argv.destination}`);
+      if (argv.json) printJson({ environment, destination, format });
+      else print(`${environment} is in ${argv.destination}`);
     } else {
       const { digest, layers, sizeBytes } = await withProgress("export", (report) =>
         writeImage(store, name, destination, {
@@ -64,9 +67,11 @@ export const command: CommandModule<object, ExportArguments> = {
           onLayer: (done, total) => report(`${done} of ${plural(total, "layer")}`),
         }),
       );
-      print(
-        `${environment} is in ${argv.destination}: ${plural(layers, "layer")}, ${formatBytes(sizeBytes)}, ${digest}`,
-      );
+      if (argv.json) printJson({ environment, destination, format, digest, layers, bytes: sizeBytes });
+      else
+        print(
+          `${environment} is in ${argv.destination}: ${plural(layers, "layer")}, ${formatBytes(sizeBytes)}, ${digest}`,
+        );
     }
     if (sbom === undefined) return;
     const document = await withShared(store, () => billOfMaterials(store, name));

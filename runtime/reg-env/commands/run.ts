@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
 import type { CommandModule } from "yargs";
+import { UsageError } from "../../errors/errors.ts";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { newId } from "../container.ts";
 import {
   afterDashes,
   existingStore,
+  formatOption,
   parseMount,
   parseSize,
   parseWorkdir,
@@ -12,7 +14,7 @@ import {
   type StoreArguments,
   storeOptions,
 } from "../options.ts";
-import { note, print } from "../output.ts";
+import { note, print, printJson } from "../output.ts";
 import { runEnvironments, startEnvironments } from "../run.ts";
 
 interface RunArguments extends StoreArguments {
@@ -29,13 +31,14 @@ interface RunArguments extends StoreArguments {
   readonly memory: string | undefined;
   readonly name: string | undefined;
   readonly detach: boolean;
+  readonly format: string;
 }
 
 export const command: CommandModule<object, RunArguments> = {
   command: "run <environments..>",
   describe: "run a command in a container made of environments; its exit status is passed on",
   builder: (yargs) =>
-    storeOptions(yargs)
+    formatOption(storeOptions(yargs))
       .usage("$0 run <environments..> [-- command]\n\nrun a command in a container made of environments")
       .positional("environments", {
         type: "string",
@@ -92,6 +95,8 @@ export const command: CommandModule<object, RunArguments> = {
         describe: "the reg binary; $REG, or reg in PATH when not given",
       }),
   handler: async (argv) => {
+    if (argv.format === "json" && !argv.detach)
+      throw new UsageError("--format json goes with --detach: in the foreground the output is the command's own");
     const store = existingStore(argv);
     const options = {
       environments: argv.environments.map(parseEnvironmentName),
@@ -118,6 +123,10 @@ export const command: CommandModule<object, RunArguments> = {
     }
     const name = argv.name ?? newId();
     const output = await startEnvironments(store, options, name);
+    if (argv.format === "json") {
+      printJson({ name, output });
+      return;
+    }
     print(name);
     note(`its output is in ${output}; reg delete --force ${name} ends it`);
   },

@@ -4,13 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
 import { RegError } from "../../errors/errors.ts";
 import { printable } from "../../errors/printable.ts";
 import { block } from "../store/hash.ts";
+import { compressionOf, decompress } from "./decompress.ts";
 import { readTar } from "./tar.ts";
 
 /** A part of an open file. */
@@ -45,7 +43,6 @@ export interface Image {
 
 const LARGEST_JSON_BYTES = 16 * 1024 * 1024;
 const MOST_LAYERS = 1000;
-const LARGEST_LAYER_BYTES = 64 * 1024 ** 3;
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
 
 /** Where blobs are. */
@@ -134,16 +131,12 @@ function makeImage(
       const part = blobs.open(blob);
       const expected = DIGEST.exec(diffIds[index] ?? "")?.[1];
       if (named && hashOf(part) !== blob.slice(blob.lastIndexOf("/") + 1)) throw changed(name, blob);
-      const magic = Buffer.alloc(4);
-      fs.readSync(part.fd, magic, 0, 4, part.start);
+      const compression = compressionOf(part);
       let plain = part;
-      if (magic[0] === 0x1f && magic[1] === 0x8b) {
-        temporary = await unpack(part);
+      if (compression !== undefined) {
+        temporary = await decompress(part, compression, name);
         plain = { fd: temporary.fd, start: 0, end: fs.fstatSync(temporary.fd).size };
-      } else if (magic.readUInt32LE() === 0xfd2fb528)
-        throw new RegError("ENOTSUP", `${name}: a layer is compressed by zstd`, {
-          hint: "skopeo copy --dest-compress-format gzip makes one that can be read",
-        });
+      }
       if (expected === undefined || hashOf(plain) !== expected) throw changed(name, blob);
       return plain;
     },
@@ -260,31 +253,6 @@ function hashOf({ fd, start, end }: Part): string {
     position += count;
   }
   return hash.digest("hex");
-}
-
-async function unpack({ fd, start, end }: Part): Promise<{ fd: number; folder: string }> {
-  const folder = fs.mkdtempSync(join(tmpdir(), "reg-env-layer-"));
-  try {
-    const path = join(folder, "layer");
-    let total = 0;
-    await pipeline(
-      fs.createReadStream("", { fd, start, end: Math.max(start, end - 1), autoClose: false }),
-      createGunzip(),
-      async function* (chunks: AsyncIterable<Buffer>) {
-        for await (const chunk of chunks) {
-          total += chunk.length;
-          if (total > LARGEST_LAYER_BYTES)
-            throw new RegError("EFBIG", `a layer has more than ${LARGEST_LAYER_BYTES} bytes`);
-          yield chunk;
-        }
-      },
-      fs.createWriteStream(path),
-    );
-    return { fd: fs.openSync(path, "r"), folder };
-  } catch (error) {
-    fs.rmSync(folder, { recursive: true, force: true });
-    throw error;
-  }
 }
 
 type Json = Readonly<Record<string, unknown>>;
