@@ -6,6 +6,7 @@ import { fromHex } from "../reg/copy.ts";
 import { objectPath } from "../reg/layout.ts";
 import type { Entry, FileEntry, Manifest } from "../reg/manifest.ts";
 import { mergeUnits } from "../reg/merge.ts";
+import type { Owner } from "../reg/owners.ts";
 import { readUnit } from "../reg/tree.ts";
 import { makeConfig } from "./config.ts";
 import { FIXED_MTIME } from "./store/header.ts";
@@ -43,21 +44,22 @@ export function writeBundle(store: Store, manifest: Manifest, directory: string)
 function writeEntry(store: Store, root: string, entry: Entry): void {
   const path = `${root}/${entry.path}`;
   if (entry.type === "file") {
-    copyFile(objectPath(store.directory, entry.object), path, entry);
+    copyFile(objectPath(store.directory, entry.object), path, entry, store.owners.onDisk(entry, entry.path));
     return;
   }
   if (entry.type === "directory") fs.mkdirSync(path, { mode: 0o700 });
   else fs.symlinkSync(entry.target, path);
-  fs.lchownSync(path, entry.uid, entry.gid);
+  const { uid, gid } = store.owners.onDisk(entry, entry.path);
+  fs.lchownSync(path, uid, gid);
 }
 
 /** Shares its blocks where the filesystem can (reflink), but not its memory. */
-function copyFile(from: string, to: string, entry: FileEntry): void {
+function copyFile(from: string, to: string, entry: FileEntry, { uid, gid }: Owner): void {
   fs.copyFileSync(from, to, fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE);
   fs.chmodSync(to, 0o600);
   const fd = fs.openSync(to, "r+");
   try {
-    fs.fchownSync(fd, entry.uid, entry.gid);
+    fs.fchownSync(fd, uid, gid);
     for (const [name, value] of Object.entries(entry.xattrs ?? {})) {
       const bytes = fromHex(value);
       checked(libc.fsetxattr(fd, name, bytes, bytes.length, 0), "fsetxattr(2)", `${name} of ${to}`);

@@ -1,8 +1,10 @@
 /** The config.json of a container that runs an environment's command, for any runtime, or with the Reg extension. */
 import * as fs from "node:fs";
+import { RegError } from "../errors/errors.ts";
 import type { Config, Mount, Namespace, Reg } from "../oci/config.ts";
 import { defaultSpec } from "../oci/default-spec.ts";
 import type { EnvironmentCommand } from "../reg/manifest.ts";
+import { uidOfRoot } from "../reg/trust.ts";
 
 /** What a server needs that starts as root and then becomes another user: engines give their containers the same. */
 const CAPABILITIES = [
@@ -55,10 +57,19 @@ export interface Volume {
 
 export function makeConfig(options: ConfigOptions): Config {
   const { command, terminal, readonlyRoot, hostNetwork, reg, hostname, memoryBytes, volumes = [] } = options;
-  const spec = defaultSpec({ rootless: false });
+  const uid = ownUid();
+  const spec = uid === 0 && uidOfRoot() === 0 ? defaultSpec({ rootless: false }) : specOfUser(uid, hostNetwork);
   const { process, linux } = spec;
   const namespaces = linux?.namespaces?.filter(({ type }: Namespace) => !(hostNetwork && type === "network"));
   const { home, ...user } = options.user ?? { uid: 0, gid: 0 };
+  if (uid !== 0 && (user.uid !== 0 || user.gid !== 0))
+    throw new RegError(
+      "EPERM",
+      `user ${user.uid}:${user.gid} of the container has no id on the host: a user has one, which is root there`,
+      {
+        hint: "as root of a user namespace with more ids it goes: podman unshare reg-env run ...",
+      },
+    );
   const homes = home === undefined || command.env.some((each) => each.startsWith("HOME=")) ? [] : [`HOME=${home}`];
   const memory = memoryBytes === undefined ? {} : { memory: { limit: memoryBytes, swap: memoryBytes } };
   return {
@@ -82,6 +93,21 @@ export function makeConfig(options: ConfigOptions): Config {
     },
     ...(reg === undefined ? {} : { reg }),
   };
+}
+
+function ownUid(): number {
+  return process.geteuid?.() ?? 0;
+}
+
+/** For a user, in a user namespace with one id, or for root of one that there is. Either has the host's network as it stands, or none. */
+function specOfUser(uid: number, hostNetwork: boolean): Config {
+  const spec = defaultSpec({ rootless: true, uid, gid: process.getegid?.() ?? 0 });
+  const { uidMappings, gidMappings, namespaces = [], ...linux } = spec.linux ?? {};
+  const mappings =
+    uid === 0 || uidMappings === undefined || gidMappings === undefined ? {} : { uidMappings, gidMappings };
+  const network: Namespace[] = hostNetwork ? [] : [{ type: "network" }];
+  const own = namespaces.filter(({ type }) => uid !== 0 || type !== "user");
+  return { ...spec, linux: { ...linux, ...mappings, namespaces: [...own, ...network] } };
 }
 
 function mountOf({ source, destination, readonly }: Volume): Mount {

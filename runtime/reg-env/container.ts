@@ -9,6 +9,7 @@ import type { Config } from "../oci/config.ts";
 import { explain } from "../oci/explain.ts";
 import { parseConfig } from "../oci/parse.ts";
 import { InvalidDocument } from "../oci/validate.ts";
+import { uidOfRoot } from "../reg/trust.ts";
 
 export interface Launch {
   readonly id: string;
@@ -50,8 +51,9 @@ export function launch({ id, config, runtime, stdio = "inherit", before = [] }: 
 /** Starts it in the background: its bundle is removed with the container. Returns where its output goes. */
 export async function launchDetached({ id, config, runtime }: Launch): Promise<string> {
   const binary = findRuntime(runtime);
-  fs.mkdirSync("/run/reg-env", { recursive: true, mode: 0o700 });
-  const bundle = `/run/reg-env/${id}`;
+  const folder = folderOfDetached();
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const bundle = `${folder}/${id}`;
   const remove = { path: "/bin/rm", args: ["rm", "-rf", bundle] };
   try {
     makeBundleAt(bundle, { ...config, hooks: { ...config.hooks, poststop: [remove] } });
@@ -83,6 +85,16 @@ export async function launchDetached({ id, config, runtime }: Launch): Promise<s
   } finally {
     fs.closeSync(fd);
   }
+}
+
+/** Where bundles are for as long as their containers; a user's go with the session, as the state of reg does. */
+function folderOfDetached(): string {
+  const { XDG_RUNTIME_DIR: session } = process.env;
+  if (process.geteuid?.() === 0 && uidOfRoot() === 0) return "/run/reg-env";
+  if (session?.startsWith("/") === true) return `${session}/reg-env`;
+  throw new RegError("ENOENT", "there is no folder for a container in the background: $XDG_RUNTIME_DIR is not set", {
+    hint: "a session of systemd's has it; name a directory of your own that others can not write",
+  });
 }
 
 /** Passes signals on to the child until it has ended. */

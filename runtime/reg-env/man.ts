@@ -42,7 +42,10 @@ ${sections.join("\n")}
 .SH FILES
 .TP
 .I /var/lib/reg
-The store, with one directory for each sharing domain.
+Root's store, with one directory for each sharing domain.
+.TP
+.I $XDG_DATA_HOME/reg
+A user's, $HOME/.local/share/reg where the variable is not set.
 .SH EXIT STATUS
 0, 1 for an error and for damage that
 .B verify

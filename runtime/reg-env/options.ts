@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { Argv } from "yargs";
 import { RegError } from "../errors/errors.ts";
 import { DEFAULT_DOMAIN, DEFAULT_STORE, storeDirectory } from "../reg/layout.ts";
+import { defaultStore } from "../reg/trust.ts";
 import { createStore, openStore, type Store } from "./store/store.ts";
 
 export interface StoreArguments {
@@ -13,7 +14,13 @@ export interface StoreArguments {
 /** --store and --domain, which every command has. */
 export function storeOptions<T>(yargs: Argv<T>): Argv<T & StoreArguments> {
   return yargs
-    .option("store", { type: "string", default: DEFAULT_STORE, requiresArg: true, describe: "directory of the store" })
+    .option("store", {
+      type: "string",
+      default: defaultStore(),
+      defaultDescription: `${DEFAULT_STORE}; a user's is $XDG_DATA_HOME/reg`,
+      requiresArg: true,
+      describe: "directory of the store",
+    })
     .option("domain", {
       type: "string",
       default: DEFAULT_DOMAIN,
@@ -28,10 +35,6 @@ export function existingStore({ store, domain }: StoreArguments): Store {
 
 /** Made when it is not there. */
 export function anyStore({ store, domain }: StoreArguments): Store {
-  if (process.getuid?.() !== 0)
-    throw new RegError("EPERM", "only root can fill a store", {
-      hint: "files keep their owners, and nobody else may change what all containers run; use sudo",
-    });
   return createStore(storeDirectory(resolve(store), domain));
 }
 

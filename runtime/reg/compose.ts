@@ -11,10 +11,11 @@ import { cleanPath, type MountPlan } from "../oci/plan/mounts.ts";
 import type { RootLayers } from "../oci/plan/plan.ts";
 import { type Extension, extensionOf } from "./extension.ts";
 import { readHostConfig } from "./host-config.ts";
-import { DEFAULT_DOMAIN, DEFAULT_STORE, storeDirectory } from "./layout.ts";
+import { DEFAULT_DOMAIN, storeDirectory } from "./layout.ts";
 import { lockShared } from "./lock.ts";
 import { parseEnvironmentName } from "./name.ts";
 import { openTree } from "./tree.ts";
+import { believedStore, defaultStore } from "./trust.ts";
 
 /** fsconfig(2) takes no longer string, and `reg-env gc` finds trees in use by it. */
 const LONGEST_PATH = 255;
@@ -29,7 +30,9 @@ export function compose(config: Config, bundle: string, hostConfig?: string): He
   if (extension === undefined) return undefined;
   const { reg, pointer } = extension;
   const field = pointer("environments");
-  const store = at(pointer("store"), () => storeDirectory(reg.store ?? DEFAULT_STORE, reg.domain ?? DEFAULT_DOMAIN));
+  const store = at(pointer("store"), () =>
+    believedStore(storeDirectory(reg.store ?? defaultStore(), reg.domain ?? DEFAULT_DOMAIN)),
+  );
   const lock = at(pointer("store"), () => lockShared(store));
   try {
     const { path: lower } = at(field, () => openTree(store, reg.environments.map(parseEnvironmentName)));

@@ -7,7 +7,7 @@
  * its paths stay inside the bundle.
  *
  *   org.reg.environments   python@3.11,ca-certificates@20230311
- *   org.reg.store          /var/lib/reg
+ *   org.reg.store          /var/lib/reg; a user's is $XDG_DATA_HOME/reg
  *   org.reg.domain         tenant-a
  *   org.reg.writable       none, tmpfs, tmpfs:SIZE, directory or directory:PATH (of the bundle)
  *   org.reg.workdir        SOURCE:DESTINATION or SOURCE:DESTINATION:ro
@@ -17,7 +17,8 @@ import type { Config, HostConfig, Reg } from "../oci/config.ts";
 import { parseReg } from "../oci/parse.ts";
 import { closest } from "../oci/suggest.ts";
 import { HOST_CONFIG } from "./host-config.ts";
-import { DEFAULT_DOMAIN, DEFAULT_STORE } from "./layout.ts";
+import { DEFAULT_DOMAIN } from "./layout.ts";
+import { defaultStore } from "./trust.ts";
 
 /** The extension, and how to name its parts as config.json has them. */
 export interface Extension {
@@ -87,7 +88,7 @@ function forbiddenBy({ store, domain, writable, workdir }: Reg, hostConfig: () =
     known ??= hostConfig().annotations ?? {};
     return known;
   };
-  if (store !== undefined && store !== DEFAULT_STORE && !(allowed().stores ?? []).includes(store))
+  if (store !== undefined && store !== defaultStore() && !(allowed().stores ?? []).includes(store))
     add("store", leave("stores"), store);
   if (domain !== undefined && domain !== DEFAULT_DOMAIN && !(allowed().domains ?? []).includes(domain))
     add("domain", leave("domains"), domain);

@@ -10,6 +10,7 @@ import * as C from "../libc/constants.ts";
 import { close, isErrno, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { describeStore, lockPath } from "./layout.ts";
+import { forbidden } from "./trust.ts";
 
 /** Waits until no gc is at work. Returns a descriptor; to close it is to unlock. Throws RegError where there is no store. */
 export function lockShared(storeDir: string): number {
@@ -46,11 +47,7 @@ function openLock(storeDir: string): number {
         hint: "reg-env generate and reg-env install make it; store and domain are chosen with --store and --domain",
         cause: error,
       });
-    if (isErrno(error, EACCES))
-      throw new RegError("EACCES", `open ${describeStore(storeDir)}: permission denied (EACCES)`, {
-        hint: "a store belongs to root, so that nobody can change what others run",
-        cause: error,
-      });
+    if (isErrno(error, EACCES)) throw forbidden(storeDir, error);
     throw error;
   }
 }

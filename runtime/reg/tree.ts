@@ -16,6 +16,7 @@ import { describeStore, environmentPath, isDigest, objectName, treePath, unitPat
 import type { Entry, FileEntry, Unit } from "./manifest.ts";
 import { combineUnits, mergeUnits } from "./merge.ts";
 import { type EnvironmentName, formatEnvironmentName, isEnvironmentName } from "./name.ts";
+import { Owners } from "./owners.ts";
 import { removeAll } from "./remove.ts";
 
 export interface Tree {
@@ -35,10 +36,13 @@ export function openTree(storeDir: string, environments: readonly EnvironmentNam
   return treeIfThere(storeDir, digest) ?? treeOf(storeDir, readUnits(storeDir, first));
 }
 
+/** Units that need not be read, by digest. */
+type Known = ReadonlyMap<string, Unit>;
+
 /** The tree of these units, in this order; built when it is not there. */
-export function treeOf(storeDir: string, units: readonly string[]): Tree {
+export function treeOf(storeDir: string, units: readonly string[], known: Known = new Map()): Tree {
   const digest = treeDigest(units);
-  return treeIfThere(storeDir, digest) ?? buildTree(storeDir, digest, units);
+  return treeIfThere(storeDir, digest) ?? buildTree(storeDir, digest, units, known);
 }
 
 export function treeDigest(units: readonly string[]): string {
@@ -123,10 +127,10 @@ export function unknownEnvironment(storeDir: string, environment: EnvironmentNam
 }
 
 /** Builds the tree aside. Whoever comes second finds the name taken and throws its own away: both are the same. */
-function buildTree(storeDir: string, digest: string, units: readonly string[]): Tree {
+function buildTree(storeDir: string, digest: string, units: readonly string[], known: Known): Tree {
   const path = treePath(storeDir, digest);
   return withFd(open(storeDir, C.O_RDONLY | C.O_DIRECTORY), (store) => {
-    const temporary = makeAside(storeDir, store, units);
+    const temporary = makeAside(storeDir, store, units, known);
     try {
       // Before the tree: what is there can always be checked.
       writeUnits(store, `${temporary}.units`, `trees/${digest}.units`, units);
@@ -150,8 +154,8 @@ export function makeTree(storeDir: string, units: readonly string[]): string {
   );
 }
 
-function makeAside(storeDir: string, store: number, units: readonly string[]): string {
-  const entries = mergeUnits(units.map((unit) => readUnit(storeDir, unit)));
+function makeAside(storeDir: string, store: number, units: readonly string[], known: Known = new Map()): string {
+  const entries = mergeUnits(units.map((unit) => known.get(unit) ?? readUnit(storeDir, unit)));
   const temporary = makeTemporary(store);
   try {
     withFd(open(temporary, C.O_RDONLY | C.O_DIRECTORY, 0, store), (root) => fill(storeDir, store, root, entries));
@@ -179,7 +183,7 @@ function writeUnits(store: number, temporary: string, path: string, units: reado
 
 /** Makes every entry below `root`. No path of them crosses a symlink: mergeUnits saw to that, and nobody else writes here. */
 function fill(storeDir: string, store: number, root: number, entries: readonly Entry[]): void {
-  const self = { uid: libc.geteuid(), gid: libc.getgid() };
+  const owners = new Owners();
   for (const entry of entries)
     if (entry.type === "directory") mkdir(entry.path, 0o700, root);
     else if (entry.type === "file") link(storeDir, store, root, entry);
@@ -187,12 +191,9 @@ function fill(storeDir: string, store: number, root: number, entries: readonly E
   // Backwards: a directory gets its mode, which may forbid to write, when everything is in it.
   for (const entry of entries.toReversed()) {
     if (entry.type === "file") continue;
-    if (entry.uid !== self.uid || entry.gid !== self.gid)
-      checked(
-        libc.fchownat(root, entry.path, entry.uid, entry.gid, C.AT_SYMLINK_NOFOLLOW),
-        "fchownat(2)",
-        `/${entry.path}`,
-      );
+    const { uid, gid } = owners.onDisk(entry, entry.path);
+    if (uid !== owners.self.uid || gid !== owners.self.gid)
+      checked(libc.fchownat(root, entry.path, uid, gid, C.AT_SYMLINK_NOFOLLOW), "fchownat(2)", `/${entry.path}`);
     if (entry.type === "directory")
       checked(libc.fchmodat(root, entry.path, entry.mode, 0), "fchmodat(2)", `/${entry.path}`);
   }

@@ -166,18 +166,20 @@ async function generateFrom(argv: GenerateArguments, args: readonly string[]): P
   const traced = await traceAll(root, traceLines(argv.trace, args), argv.env, cwd);
   const compute = (more: readonly TracedFile[]) =>
     withProgress("look for what is needed", async () =>
-      computeClosure({
-        root,
-        ...(args.length === 0 ? {} : { command: { args, cwd } }),
-        programs: argv.program,
-        packages: argv.package,
-        presets: argv.preset,
-        include: argv.include,
-        exclude: argv.exclude,
-        directories: argv.mkdir,
-        ...libraryPathOf(argv.env),
-        traced: [...traced, ...more],
-      }),
+      readable(() =>
+        computeClosure({
+          root,
+          ...(args.length === 0 ? {} : { command: { args, cwd } }),
+          programs: argv.program,
+          packages: argv.package,
+          presets: argv.preset,
+          include: argv.include,
+          exclude: argv.exclude,
+          directories: argv.mkdir,
+          ...libraryPathOf(argv.env),
+          traced: [...traced, ...more],
+        }),
+      ),
     );
   let closure = await compute([]);
   const command = {
@@ -230,6 +232,20 @@ async function generateFrom(argv: GenerateArguments, args: readonly string[]): P
   if (argv.bundle === undefined) return;
   await writeBundle(store, installed.manifest, argv.bundle);
   if (argv.format === "text") print(`bundle in ${argv.bundle}`);
+}
+
+/** A user may not read all files of a root. */
+function readable<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    const { code, path } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" || process.geteuid?.() === 0) throw error;
+    throw new RegError("EACCES", `${path} may not be read by this user: ${(error as Error).message}`, {
+      hint: "leave it out with --exclude, or let root make the environment",
+      cause: error,
+    });
+  }
 }
 
 /** The command's working directory: as named, or the current one where the command names files in it. */

@@ -8,6 +8,7 @@ import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { open, openat2, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
+import { Owners } from "../../reg/owners.ts";
 import { block } from "../store/hash.ts";
 import type { Image, Part } from "./open.ts";
 import { type FoundEntry, readTar } from "./tar.ts";
@@ -17,16 +18,17 @@ const OPAQUE = ".wh..wh..opq";
 const AT_SYMLINK_FOLLOW = 0x400;
 const INSIDE = C.RESOLVE_IN_ROOT | C.RESOLVE_NO_MAGICLINKS;
 
-/** Fills an empty directory, as root. Devices are left out: environments have none. */
+/** Fills an empty directory; users can do that with an image whose files are all of root. Devices are left out: environments have none. */
 export async function unpackImage(
   image: Image,
   directory: string,
   onLayer: (done: number) => Promise<void> | void,
 ): Promise<void> {
   const root = open(directory, C.O_RDONLY | C.O_DIRECTORY);
+  const owners = new Owners();
   try {
     for (let index = 0; index < image.layers; index++) {
-      applyLayer(root, await image.openLayer(index), image.name);
+      applyLayer(root, await image.openLayer(index), image.name, owners);
       await onLayer(index + 1);
     }
   } finally {
@@ -34,7 +36,7 @@ export async function unpackImage(
   }
 }
 
-function applyLayer(root: number, { fd, start, end }: Part, name: string): void {
+function applyLayer(root: number, { fd, start, end }: Part, name: string, owners: Owners): void {
   const own = new Set<string>();
   /** Folders get their mode when all is in them. */
   const folders: FoundEntry[] = [];
@@ -52,7 +54,7 @@ function applyLayer(root: number, { fd, start, end }: Part, name: string): void 
       } else if (base.startsWith(WHITEOUT)) remove(parent, base.slice(WHITEOUT.length));
       else {
         own.add(entry.path);
-        make(root, parent, base, entry, fd);
+        make(root, parent, base, entry, fd, owners);
         if (entry.type === "directory") folders.push(entry);
       }
     } finally {
@@ -61,7 +63,8 @@ function applyLayer(root: number, { fd, start, end }: Part, name: string): void 
   }
   for (const { path, mode, uid, gid } of folders.toReversed())
     withFd(openat2(root, path, C.O_RDONLY | C.O_DIRECTORY, INSIDE), (folder) => {
-      fs.fchownSync(folder, uid, gid);
+      const owner = owners.onDisk({ uid, gid }, path);
+      fs.fchownSync(folder, owner.uid, owner.gid);
       fs.fchmodSync(folder, mode);
     });
 }
@@ -92,7 +95,7 @@ function remove(parent: number, name: string): void {
   fs.rmSync(`/proc/self/fd/${parent}/${name}`, { recursive: true, force: true });
 }
 
-function make(root: number, parent: number, base: string, entry: FoundEntry, archive: number): void {
+function make(root: number, parent: number, base: string, entry: FoundEntry, archive: number, owners: Owners): void {
   const at = `/proc/self/fd/${parent}/${base}`;
   const existing = fs.lstatSync(at, { throwIfNoEntry: false });
   if (entry.type === "directory") {
@@ -104,16 +107,17 @@ function make(root: number, parent: number, base: string, entry: FoundEntry, arc
   if (existing !== undefined) remove(parent, base);
   if (entry.type === "symlink") {
     fs.symlinkSync(entry.target ?? "", at);
-    fs.lchownSync(at, entry.uid, entry.gid);
+    const { uid, gid } = owners.onDisk(entry, entry.path);
+    fs.lchownSync(at, uid, gid);
   } else if (entry.type === "hardlink") {
     const target = (entry.target ?? "").replace(/^(\.?\/)+/, "");
     withFd(openat2(root, target, C.O_PATH | C.O_NOFOLLOW, INSIDE), (fd) =>
       checked(libc.linkat(C.AT_FDCWD, `/proc/self/fd/${fd}`, parent, base, AT_SYMLINK_FOLLOW), "linkat(2)", entry.path),
     );
-  } else if (entry.type === "file") writeFile(at, entry, archive);
+  } else if (entry.type === "file") writeFile(at, entry, archive, owners);
 }
 
-function writeFile(path: string, entry: FoundEntry, archive: number): void {
+function writeFile(path: string, entry: FoundEntry, archive: number, owners: Owners): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = fs.constants;
   const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -123,7 +127,8 @@ function writeFile(path: string, entry: FoundEntry, archive: number): void {
       fs.writeFileSync(fd, block.subarray(0, count));
       done += count;
     }
-    fs.fchownSync(fd, entry.uid, entry.gid);
+    const { uid, gid } = owners.onDisk(entry, entry.path);
+    fs.fchownSync(fd, uid, gid);
     for (const [name, value] of Object.entries(entry.xattrs ?? {}))
       if (name === "security.capability" || name.startsWith("user."))
         checked(libc.fsetxattr(fd, name, value, value.length, 0), "fsetxattr(2)", `${name} of /${entry.path}`);

@@ -47,7 +47,8 @@ export function installEnvironment(
       const manifest = manifestOf(source, units, digests);
       const directory = writeEnvironment(staging, source, manifest, digests);
       const summary = staging.publish();
-      const tree = treeOf(store.directory, digests);
+      const known = new Map(units.map((unit, index) => [digests[index] ?? "", unit]));
+      const tree = treeOf(store.directory, digests, known);
       const changed = place(store, source, directory);
       return { ...summary, manifest, tree: tree.path, changed };
     } finally {

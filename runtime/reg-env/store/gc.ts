@@ -11,6 +11,7 @@ import { readUnit, treeDigest } from "../../reg/tree.ts";
 import { listEnvironments, listObjects, listTrees, listUnits, unitsOfEnvironment, unitsOfTree } from "./contents.ts";
 import { findLiveTrees } from "./live.ts";
 import { listReplaced } from "./rebuild.ts";
+import { removeTree } from "./remove.ts";
 import type { Store } from "./store.ts";
 
 export interface GcOptions {
@@ -61,7 +62,7 @@ export function collectGarbage(store: Store, { dryRun = false, onWait }: GcOptio
     return { ...counts, bytes, unfinished: unfinished.length, keptForContainers, hiddenPids };
   } finally {
     close(lock);
-    for (const path of trash) fs.rmSync(path, { recursive: true, force: true });
+    for (const path of trash) removeTree(path);
   }
 }
 

@@ -3,14 +3,21 @@ import * as fs from "node:fs";
 import { isErrno } from "../../libc/file.ts";
 import { hashFile } from "./hash.ts";
 import { FIXED_MTIME, objectKey } from "./header.ts";
-import { type Protection, storedMode } from "./protection.ts";
+import { storedMode } from "./protection.ts";
+import type { Store } from "./store.ts";
 import { readXattrs } from "./xattr.ts";
 
 /** undefined for an object that has the name it should have. The bits that protection took away are tried both ways. */
-export function faultOfObject(key: string, path: string, protection: Protection): string | undefined {
+export function faultOfObject(
+  key: string,
+  path: string,
+  { protection, owners }: Pick<Store, "protection" | "owners">,
+): string | undefined {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
   try {
-    const { uid, gid, mode, mtimeMs } = fs.fstatSync(fd);
+    const status = fs.fstatSync(fd);
+    const { mode, mtimeMs } = status;
+    const { uid, gid } = owners.inUnit(status);
     const xattrs = readXattrs(fd, path);
     const header = { content: hashFile(fd).content, uid, gid, ...(xattrs === undefined ? {} : { xattrs }) };
     const seconds = Math.floor(mtimeMs / 1000);

@@ -14,6 +14,7 @@ import { fromHex } from "../../reg/copy.ts";
 import { canonicalJson, digestOf } from "../../reg/digest.ts";
 import { objectPath, unitPath } from "../../reg/layout.ts";
 import type { FileEntry, Unit } from "../../reg/manifest.ts";
+import type { Owners } from "../../reg/owners.ts";
 import { explainLink } from "../../reg/tree.ts";
 import { block } from "./hash.ts";
 import { FIXED_MTIME } from "./header.ts";
@@ -34,6 +35,8 @@ export interface StagingSummary {
 export class Staging {
   /** In tmp/; for whatever else is to be flushed with the objects. */
   readonly directory: string;
+  /** Of the store. */
+  readonly owners: Owners;
   readonly #store: Store;
   readonly #objects = new Map<string, FileEntry>();
   /** Objects of the store that were looked at, and are what their names say. */
@@ -43,14 +46,15 @@ export class Staging {
 
   constructor(store: Store) {
     this.#store = store;
+    this.owners = store.owners;
     this.directory = makeTemporary(store);
   }
 
   /**
-   * Takes a file's content from `fd`, where it begins at `start`, unless the store has the object. One that is damaged is replaced. Throws
-   * RegError when it is not the content that the entry says.
+   * Takes a file's content, unless the store has the object: bytes that have the entry's digest, or an open file, where it begins at `start`. One that
+   * is damaged is replaced. Throws RegError when a file's content is not what the entry says.
    */
-  addObject(entry: FileEntry, fd: number, start = 0): void {
+  addObject(entry: FileEntry, source: Uint8Array | number, start = 0): void {
     if (this.#objects.has(entry.object) || this.#whole.has(entry.object)) return;
     const existing = fs.lstatSync(objectPath(this.#store.directory, entry.object), { throwIfNoEntry: false });
     if (existing !== undefined) {
@@ -62,7 +66,7 @@ export class Staging {
     const path = this.#pathOf(entry.object);
     const to = fs.openSync(path, "wx", 0o600);
     try {
-      this.#write(fd, start, to, entry);
+      this.#write(source, start, to, entry);
     } catch (error) {
       fs.rmSync(path);
       throw error;
@@ -74,9 +78,11 @@ export class Staging {
     if (existing !== undefined) this.#damaged.add(entry.object);
   }
 
-  #write(from: number, start: number, to: number, entry: FileEntry): void {
-    copy(from, start, to, entry);
-    fs.fchownSync(to, entry.uid, entry.gid);
+  #write(source: Uint8Array | number, start: number, to: number, entry: FileEntry): void {
+    if (typeof source === "number") copy(source, start, to, entry);
+    else writeSparse(to, source);
+    const { uid, gid } = this.owners.onDisk(entry, entry.path);
+    fs.fchownSync(to, uid, gid);
     for (const [name, value] of Object.entries(entry.xattrs ?? {})) setXattr(to, name, value, entry.path);
     fs.fchmodSync(to, storedMode(this.#store.protection, entry.mode, entry.uid)); // last: chown clears the setuid bit
     const mtime = entry.mtime ?? FIXED_MTIME;
@@ -90,7 +96,7 @@ export class Staging {
   #isWhole({ object, sizeBytes }: FileEntry, existing: fs.Stats): boolean {
     if (!existing.isFile() || existing.size !== sizeBytes) return false;
     if (this.#store.protection === "fs-verity") return true;
-    return faultOfObject(object, objectPath(this.#store.directory, object), this.#store.protection) === undefined;
+    return faultOfObject(object, objectPath(this.#store.directory, object), this.#store) === undefined;
   }
 
   /** Returns the unit's digest. */
@@ -109,13 +115,16 @@ export class Staging {
     withFd(open(store, C.O_RDONLY | C.O_DIRECTORY), (fd) => checked(libc.syncfs(fd), "syncfs(2)", store));
     let newObjects = 0;
     let newBytes = 0;
+    const folders = new Set<string>();
     for (const [key, entry] of this.#objects) {
       const path = objectPath(store, key);
       if (this.#damaged.has(key)) {
         fs.renameSync(this.#pathOf(key), path);
         continue;
       }
-      fs.mkdirSync(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o700 });
+      const folder = path.slice(0, path.lastIndexOf("/"));
+      if (!folders.has(folder)) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+      folders.add(folder);
       if (!this.#link(this.#pathOf(key), path)) continue; // somebody else was first
       newObjects++;
       newBytes += entry.sizeBytes;
@@ -162,8 +171,7 @@ function copy(from: number, start: number, to: number, entry: FileEntry): void {
     if (count === 0) break;
     const bytes = block.subarray(0, count);
     hash.update(bytes);
-    // A hole stays one.
-    if (!bytes.equals(zeros.subarray(0, count))) writeAll(to, bytes, position);
+    if (!isHole(bytes)) writeAll(to, bytes, position);
     position += count;
   }
   fs.ftruncateSync(to, position);
@@ -173,11 +181,36 @@ function copy(from: number, start: number, to: number, entry: FileEntry): void {
   });
 }
 
+/** A hole stays one. */
+function isHole(bytes: Buffer): boolean {
+  return bytes.equals(zeros.subarray(0, bytes.length));
+}
+
+function writeSparse(to: number, content: Uint8Array): void {
+  let end = 0;
+  for (let position = 0; position < content.length; position += zeros.length) {
+    const length = Math.min(zeros.length, content.length - position);
+    const bytes = Buffer.from(content.buffer, content.byteOffset + position, length);
+    if (isHole(bytes)) continue;
+    writeAll(to, bytes, position);
+    end = position + length;
+  }
+  if (end < content.length) fs.ftruncateSync(to, content.length);
+}
+
 function writeAll(fd: number, bytes: Buffer, position: number): void {
   for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
 }
 
 function setXattr(fd: number, name: string, value: string, path: string): void {
   const bytes = fromHex(value);
+  if (name === "security.capability" && process.geteuid?.() !== 0)
+    throw new RegError(
+      "EPERM",
+      `/${path} gives capabilities to whoever starts it, and no file of a user's can do that`,
+      {
+        hint: "leave it out with --exclude, or be root of a user namespace: podman unshare reg-env ...",
+      },
+    );
   checked(libc.fsetxattr(fd, name, bytes, bytes.length, 0), "fsetxattr(2)", `${name} of /${path}`);
 }

@@ -4,17 +4,22 @@ import { RegError } from "../../errors/errors.ts";
 import { close } from "../../libc/file.ts";
 import { describeStore, FOLDERS, lockPath } from "../../reg/layout.ts";
 import { lockShared } from "../../reg/lock.ts";
+import { Owners } from "../../reg/owners.ts";
+import { believedStore } from "../../reg/trust.ts";
 import { detectProtection, type Protection } from "./protection.ts";
 
 export interface Store {
-  /** <store>/<domain>, see runtime/reg/layout.ts. */
+  /** <store>/<domain>, see runtime/reg/layout.ts; a path without symlinks. */
   readonly directory: string;
   readonly protection: Protection;
+  /** Whose its files are. */
+  readonly owners: Owners;
 }
 
 /** Opens the store, and makes it if need be. */
-export function createStore(directory: string): Store {
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+export function createStore(named: string): Store {
+  fs.mkdirSync(named, { recursive: true, mode: 0o700 });
+  const directory = believedStore(named);
   for (const folder of FOLDERS) fs.mkdirSync(`${directory}/${folder}`, { recursive: true, mode: 0o700 });
   fs.chmodSync(directory, 0o700);
   if (!fs.existsSync(protectionPath(directory))) writeProtection(directory);
@@ -22,13 +27,14 @@ export function createStore(directory: string): Store {
   return openStore(directory);
 }
 
-/** Opens a store that is there. Throws RegError where there is none. */
-export function openStore(directory: string): Store {
+/** Opens a store that is there. Throws RegError where there is none, and for one that others can change. */
+export function openStore(named: string): Store {
+  const directory = believedStore(named);
   close(lockShared(directory));
   const text = fs.readFileSync(protectionPath(directory), "utf8").trim();
   if (text !== "fs-verity" && text !== "mode")
     throw new RegError("EINVAL", `${describeStore(directory)}: ${protectionPath(directory)} holds no known protection`);
-  return { directory, protection: text };
+  return { directory, protection: text, owners: new Owners() };
 }
 
 /** Runs `use` while no gc can. */
@@ -61,7 +67,9 @@ function protectionPath(directory: string): string {
 /** What the first of several writers finds is what all of them keep to. */
 function writeProtection(directory: string): void {
   const temporary = `${directory}/tmp/protection-${process.pid}-${process.hrtime.bigint()}`;
-  fs.writeFileSync(`${temporary}.text`, `${detectProtection(temporary)}\n`, { flag: "wx", mode: 0o600 });
+  // A user's file that may not be written has no fs-verity any more: it takes the right to write.
+  const protection = process.geteuid?.() === 0 ? detectProtection(temporary) : "mode";
+  fs.writeFileSync(`${temporary}.text`, `${protection}\n`, { flag: "wx", mode: 0o600 });
   try {
     linkIfMissing(`${temporary}.text`, protectionPath(directory));
   } finally {

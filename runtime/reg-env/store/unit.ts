@@ -1,10 +1,9 @@
 /** A unit made of files of a root filesystem. */
 
 import { ENOENT } from "../../errors/errno.ts";
-import * as C from "../../libc/constants.ts";
-import { close, isErrno, open } from "../../libc/file.ts";
+import { isErrno } from "../../libc/file.ts";
 import type { DirectoryEntry, Entry, Unit } from "../../reg/manifest.ts";
-import { captureEntry, stageContent } from "./capture.ts";
+import { captureEntry, Source, stageContent } from "./capture.ts";
 import type { Staging } from "./staging.ts";
 
 export interface UnitSource {
@@ -32,7 +31,7 @@ export async function captureUnit(
   source: UnitSource,
   onFile: (path: string) => Promise<void> | void = () => undefined,
 ): Promise<Unit> {
-  const root = open(source.root, C.O_RDONLY | C.O_DIRECTORY);
+  const root = new Source(source.root);
   try {
     const entries = new Map<string, Entry>();
     const plain = new Set<string>();
@@ -48,14 +47,14 @@ export async function captureUnit(
     for (const directory of source.directories ?? []) entries.set(directory.path, { type: "directory", ...directory });
     return { name: source.name, version: source.version, entries: sortEntries([...entries.values()]) };
   } finally {
-    close(root);
+    root.close();
   }
 }
 
 /** The directories above a path, where there is something special about them; `plain` remembers the others. */
 function addParents(
   staging: Staging,
-  root: number,
+  root: Source,
   path: string,
   entries: Map<string, Entry>,
   plain: Set<string>,
@@ -71,7 +70,7 @@ function addParents(
 }
 
 /** undefined where the root has none: a generated file may stand in a directory of its own. */
-function captureDirectory(staging: Staging, root: number, path: string): Entry | undefined {
+function captureDirectory(staging: Staging, root: Source, path: string): Entry | undefined {
   try {
     return captureEntry(staging, root, path);
   } catch (error) {

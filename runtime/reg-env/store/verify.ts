@@ -13,7 +13,7 @@ import { listEnvironments, listObjects, listTrees, listUnits, unitsOfEnvironment
 import { hashFile } from "./hash.ts";
 import { FIXED_MTIME } from "./header.ts";
 import { faultOfObject, readFault } from "./object.ts";
-import { type Protection, storedMode } from "./protection.ts";
+import { storedMode } from "./protection.ts";
 import { type Store, withShared } from "./store.ts";
 import { readXattrs } from "./xattr.ts";
 
@@ -154,7 +154,7 @@ class Verifier {
       fail("it is no object");
       return 0;
     }
-    const fault = faultOfObject(key, path, this.#store.protection);
+    const fault = faultOfObject(key, path, this.#store);
     if (fault !== undefined) fail(this.#explain(key, path) ?? fault);
     return status.size;
   }
@@ -164,7 +164,7 @@ class Verifier {
     const unit = this.#units.get(this.#holders.get(key)?.[0] ?? "");
     const entry = unit?.entries.find((each) => each.type === "file" && each.object === key);
     if (entry?.type !== "file") return undefined;
-    const differences = differencesOf(entry, path, this.#store.protection);
+    const differences = differencesOf(entry, path, this.#store);
     return differences.length === 0 ? undefined : `/${entry.path}: ${differences.join(", ")}`;
   }
 
@@ -201,11 +201,11 @@ class Verifier {
       const object = fs.lstatSync(objectPath(this.#store.directory, entry.object), { throwIfNoEntry: false });
       if (object?.ino === found.ino && object.dev === found.dev) return undefined;
       // A copy, as there are where an object has all the links that it can have.
-      const differences = differencesOf(entry, path, this.#store.protection);
+      const differences = differencesOf(entry, path, this.#store);
       return differences.length === 0 ? undefined : `it is not object ${entry.object}: ${differences.join(", ")}`;
     }
-    if (found.uid !== entry.uid || found.gid !== entry.gid)
-      return `its owner is ${found.uid}:${found.gid}, not ${entry.uid}:${entry.gid}`;
+    const { uid, gid } = this.#store.owners.inUnit(found);
+    if (uid !== entry.uid || gid !== entry.gid) return `its owner is ${uid}:${gid}, not ${entry.uid}:${entry.gid}`;
     if (entry.type === "symlink") {
       if (!found.isSymbolicLink()) return "it is not a symlink";
       const target = fs.readlinkSync(path);
@@ -227,10 +227,12 @@ class Verifier {
   }
 }
 
-function differencesOf(entry: FileEntry, path: string, protection: Protection): string[] {
+function differencesOf(entry: FileEntry, path: string, { protection, owners }: Store): string[] {
   const fd = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
   try {
-    const { uid, gid, mode, mtimeMs, size } = fs.fstatSync(fd);
+    const status = fs.fstatSync(fd);
+    const { mode, mtimeMs, size } = status;
+    const { uid, gid } = owners.inUnit(status);
     const differences: string[] = [];
     if (size !== entry.sizeBytes) differences.push(`it has ${size} bytes, not ${entry.sizeBytes}`);
     else if (hashFile(fd).content !== entry.content) differences.push("its content is changed");

@@ -6,6 +6,8 @@ import { libc } from "../../libc/libc.ts";
 import { toHex } from "../../reg/digest.ts";
 
 const LARGEST_BYTES = 65_536; // XATTR_SIZE_MAX, XATTR_LIST_MAX
+/** One for all files. */
+const buffer = new Uint8Array(LARGEST_BYTES);
 
 /** File capabilities, access lists, and what users set. Labels (security.selinux) are the policy of one machine. */
 function isKept(name: string): boolean {
@@ -15,7 +17,6 @@ function isKept(name: string): boolean {
 
 /** Those of an open file, by name, in hexadecimal; undefined when there is none. */
 export function readXattrs(fd: number, path: string): Record<string, string> | undefined {
-  const buffer = new Uint8Array(LARGEST_BYTES);
   const length = libc.flistxattr(fd, buffer, buffer.length);
   if (length === 0) return undefined;
   if (length === -1) {
@@ -28,7 +29,6 @@ export function readXattrs(fd: number, path: string): Record<string, string> | u
 }
 
 function readXattr(fd: number, name: string, path: string): string {
-  const buffer = new Uint8Array(LARGEST_BYTES);
   const length = libc.fgetxattr(fd, name, buffer, buffer.length);
   if (length === -1) throw new SyscallError("fgetxattr(2)", `${name} of ${path}`, host.errno());
   return toHex(buffer.subarray(0, length));
