@@ -91,9 +91,10 @@ function runFile(file: string): Promise<Outcome> {
   });
 }
 
-function report(file: string, outcome: Outcome): void {
+function report(file: string, outcome: Outcome, elapsedMs: number): void {
   const skipped = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : "";
-  console.log(`${outcome.failed === 0 ? "ok  " : "FAIL"} ${file}: ${outcome.passed} passed${skipped}`);
+  const seconds = `${(elapsedMs / 1000).toFixed(1)} s`;
+  console.log(`${outcome.failed === 0 ? "ok  " : "FAIL"} ${file}: ${outcome.passed} passed${skipped} (${seconds})`);
   if (outcome.failed > 0) console.log(outcome.output.trimEnd().replaceAll(/^/gm, "     "));
 }
 
@@ -111,8 +112,9 @@ async function runAll(files: readonly string[], jobs: number): Promise<Outcome[]
   const waiting = [...files];
   const worker = async () => {
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const begin = Date.now();
       const outcome = await runFile(file);
-      report(file, outcome);
+      report(file, outcome, Date.now() - begin);
       outcomes.push(outcome);
     }
   };
