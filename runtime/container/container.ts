@@ -24,7 +24,15 @@ export class Container {
 
   /** Opens a container by its id. Throws RegError "does not exist", also while its creator has not written its state. */
   static open(root: string, id: string): Container {
-    const directory = StateDirectory.open(root, id);
+    return Container.#read(StateDirectory.open(root, id), id);
+  }
+
+  /** As open, for one of many: see StateDirectory.openIn. */
+  static openIn(rootDirectory: number, root: string, id: string): Container {
+    return Container.#read(StateDirectory.openIn(rootDirectory, root, id), id);
+  }
+
+  static #read(directory: StateDirectory, id: string): Container {
     const state = directory.read();
     if (state === undefined) {
       directory.close();

@@ -3,7 +3,7 @@ import { RegError } from "../errors/errors.ts";
 import { readTextIfExists } from "../libc/file.ts";
 import type { State } from "../oci/config.ts";
 import { Container } from "./container.ts";
-import { listIds } from "./store.ts";
+import { withIds } from "./store.ts";
 
 /** The spec's state, and what runc adds. */
 export interface ContainerState extends State {
@@ -21,10 +21,14 @@ function describe(container: Container, owner: string): ContainerState {
   return { ...state, pid: state.pid ?? 0, rootfs, created, ...kept, owner };
 }
 
-/** The user's name in /etc/passwd; the number when it has none. */
-function userName(passwd: string, uid: number): string {
-  const entry = passwd.split("\n").find((line) => line.split(":")[2] === String(uid));
-  return entry?.split(":")[0] ?? String(uid);
+/** Gives the name of a user in /etc/passwd; the number when it has none. */
+function userNames(): (uid: number) => string {
+  const names = new Map<string, string>();
+  for (const line of (readTextIfExists("/etc/passwd") ?? "").split("\n")) {
+    const [name = "", , uid = ""] = line.split(":");
+    if (!names.has(uid)) names.set(uid, name); // the first has it, as for getpwuid(3)
+  }
+  return (uid) => names.get(String(uid)) ?? String(uid);
 }
 
 /** Throws RegError "does not exist". */
@@ -39,20 +43,22 @@ export function containerState(root: string, id: string): ContainerState {
 
 /** All containers below the root. One that is deleted meanwhile is left out; so is one that can not be read, with a warning. */
 export function listContainers(root: string, warn?: (message: string) => void): ContainerState[] {
-  const passwd = readTextIfExists("/etc/passwd") ?? "";
+  const nameOf = userNames();
   const states: ContainerState[] = [];
-  for (const id of listIds(root)) {
-    try {
-      const container = Container.open(root, id);
+  withIds(root, (ids, directory) => {
+    for (const id of ids) {
       try {
-        states.push(describe(container, userName(passwd, container.state.ownerUid)));
-      } finally {
-        container.directory.close();
+        const container = Container.openIn(directory, root, id);
+        try {
+          states.push(describe(container, nameOf(container.state.ownerUid)));
+        } finally {
+          container.directory.close();
+        }
+      } catch (error) {
+        if (!(error instanceof RegError)) throw error;
+        if (error.code !== "ENOENT") warn?.(error.message);
       }
-    } catch (error) {
-      if (!(error instanceof RegError)) throw error;
-      if (error.code !== "ENOENT") warn?.(error.message);
     }
-  }
+  });
   return states;
 }

@@ -15,6 +15,7 @@ import { alreadyExists, doesNotExist, invalidId } from "../errors/messages.ts";
 import * as C from "../libc/constants.ts";
 import {
   close,
+  type DirectoryEntry,
   type FileStatus,
   isErrno,
   mkdirAll,
@@ -115,11 +116,20 @@ export class StateDirectory {
   /** Opens an existing container's directory. Throws RegError "does not exist". */
   static open(root: string, id: string): StateDirectory {
     checkId(id);
+    try {
+      return withFd(openRoot(root), (directory) => StateDirectory.openIn(directory, root, id));
+    } catch (error) {
+      if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
+      throw error instanceof SyscallError ? new SyscallError(error.syscall, `${root}/${id}`, error.errno) : error;
+    }
+  }
+
+  /** As open, for an id that has been checked, with `directory` the descriptor of the root that openRoot believes. */
+  static openIn(directory: number, root: string, id: string): StateDirectory {
     const path = `${root}/${id}`;
     let fd: number;
     try {
-      const flags = C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW;
-      fd = withFd(openRoot(root), (directory) => open(id, flags, 0, directory));
+      fd = open(id, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, directory);
     } catch (error) {
       if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
       throw error instanceof SyscallError ? new SyscallError(error.syscall, path, error.errno) : error;
@@ -328,15 +338,23 @@ function damaged(path: string, file: string): RegError {
 
 /** The ids below a root, sorted; none when the root does not exist. */
 export function listIds(root: string): string[] {
+  return withIds(root, (ids) => ids) ?? [];
+}
+
+/** Gives `action` the ids below a root, sorted, and the root's descriptor, for openIn; undefined when the root does not exist. */
+export function withIds<T>(root: string, action: (ids: string[], directory: number) => T): T | undefined {
+  let directory: number;
   try {
-    const entries = withFd(openRoot(root), (directory) =>
-      withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, directory), readDirectory),
-    );
-    return entries.flatMap(({ name, type }) => (type === C.S_IFDIR && /^[\w+.-]+$/.test(name) ? [name] : [])).sort();
+    directory = openRoot(root);
   } catch (error) {
-    if (isErrno(error, ENOENT)) return [];
+    if (isErrno(error, ENOENT)) return undefined;
     throw error;
   }
+  return withFd(directory, () => {
+    const entries = withFd(open(".", C.O_RDONLY | C.O_DIRECTORY, 0, directory), readDirectory);
+    const isId = ({ name, type }: DirectoryEntry) => type === C.S_IFDIR && /^[\w+.-]+$/.test(name);
+    return action(entries.flatMap((entry) => (isId(entry) ? [entry.name] : [])).sort(), directory);
+  });
 }
 
 function explainRoot(error: unknown, root: string): unknown {

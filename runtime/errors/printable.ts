@@ -7,13 +7,18 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
 const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
 
+/** Nearly all text is like this, which is told in a fraction of the time that looking for the others takes. */
+const PLAIN = /^[ -~]*$/;
+const PLAIN_LINES = /^[ -~\n\t]*$/;
+
 /** On one line, with nothing in it that a terminal obeys: `\n`, `\x1b`, `\u202e`; a byte that is no UTF-8 is `\xff`. */
 export function printable(text: string): string {
-  return text.replace(UNPRINTABLE, escaped);
+  return PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped);
 }
 
 /** As printable, but line ends and tabs stay what they are. */
 export function printableLines(text: string): string {
+  if (PLAIN_LINES.test(text)) return text;
   return text.replace(UNPRINTABLE, (character) =>
     character === "\n" || character === "\t" ? character : escaped(character),
   );

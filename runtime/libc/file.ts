@@ -199,23 +199,51 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   }
 }
 
-/** What statx(2) says of a file. */
-export interface FileStatus {
+/** What statx(2) says of a file; each value is read when it is asked for, as most are not. */
+export class FileStatus {
+  readonly #statx: Struct;
+
+  constructor(statx: Struct) {
+    this.#statx = statx;
+  }
+
   /** S_IF* bits. */
-  readonly type: number;
+  get type(): number {
+    return this.#statx.u16(STATX.stx_mode) & C.S_IFMT;
+  }
   /** Permission bits. */
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  readonly sizeBytes: number;
-  readonly inode: number;
-  readonly links: number;
+  get mode(): number {
+    return this.#statx.u16(STATX.stx_mode) & 0o7777;
+  }
+  get uid(): number {
+    return this.#statx.u32(STATX.stx_uid);
+  }
+  get gid(): number {
+    return this.#statx.u32(STATX.stx_gid);
+  }
+  get sizeBytes(): number {
+    return this.#statx.u64(STATX.stx_size);
+  }
+  get inode(): number {
+    return this.#statx.u64(STATX.stx_ino);
+  }
+  get links(): number {
+    return this.#statx.u32(STATX.stx_nlink);
+  }
   /** Device number of a device file. */
-  readonly rdevMajor: number;
-  readonly rdevMinor: number;
+  get rdevMajor(): number {
+    return this.#statx.u32(STATX.stx_rdev_major);
+  }
+  get rdevMinor(): number {
+    return this.#statx.u32(STATX.stx_rdev_minor);
+  }
   /** Device of the filesystem. */
-  readonly devMajor: number;
-  readonly devMinor: number;
+  get devMajor(): number {
+    return this.#statx.u32(STATX.stx_dev_major);
+  }
+  get devMinor(): number {
+    return this.#statx.u32(STATX.stx_dev_minor);
+  }
 }
 
 const STATX_BASIC_STATS = 0x7ff;
@@ -230,20 +258,7 @@ export function stat(path: string, directory = C.AT_FDCWD, follow = false): File
     "statx(2)",
     subject,
   );
-  const mode = buffer.u16(STATX.stx_mode);
-  return {
-    type: mode & C.S_IFMT,
-    mode: mode & 0o7777,
-    uid: buffer.u32(STATX.stx_uid),
-    gid: buffer.u32(STATX.stx_gid),
-    sizeBytes: buffer.u64(STATX.stx_size),
-    inode: buffer.u64(STATX.stx_ino),
-    links: buffer.u32(STATX.stx_nlink),
-    rdevMajor: buffer.u32(STATX.stx_rdev_major),
-    rdevMinor: buffer.u32(STATX.stx_rdev_minor),
-    devMajor: buffer.u32(STATX.stx_dev_major),
-    devMinor: buffer.u32(STATX.stx_dev_minor),
-  };
+  return new FileStatus(buffer);
 }
 
 /** When a file was last read and changed, as utimensat(2) takes it: two struct timespec. No symlink is followed. */

@@ -13,7 +13,7 @@ export function processStatus(pid: number): ProcessStatus | undefined {
   const text = readTextIfExists(`/proc/${pid}/stat`);
   if (text === undefined || text === "") return undefined;
   // The name in parentheses may hold spaces and parentheses itself.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ", 20);
   return { state: fields[0] ?? "", startTime: Number(fields[19]) };
 }
 
