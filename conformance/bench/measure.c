@@ -32,7 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_STEPS = 16, MAX_ARGS = 64, WAIT_LIMIT_MS = 30000, COMMAND_LIMIT_S = 30, GATE_US = 20000, COMMAND_NOT_STARTED = 127 };
+enum { MAX_STEPS = 16, MAX_ARGS = 64, WAIT_LIMIT_MS = 30000, COMMAND_LIMIT_S = 120, GATE_US = 20000, COMMAND_NOT_STARTED = 127 };
 
 extern char **environ;
 

@@ -73,7 +73,8 @@ export class Results {
     return [...this.tallies]
       .filter(([, tally]) => tally.failures > 0)
       .map(
-        ([name, tally]) => `${name}: ${tally.failures} of ${tally.runs} failed: ${tally.firstError ?? "no message"}`,
+        ([name, tally]) =>
+          `${name}: ${tally.failures} of ${tally.runs} failed: ${tally.firstError ?? "no message, as of a command that measure.c has waited too long for"}`,
       );
   }
 
