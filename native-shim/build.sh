@@ -16,7 +16,7 @@ seccomp=build/seccomp/$flavour
 rm -rf "$work"
 mkdir -p "$work/js" "$(dirname "$output")"
 
-warnings="-std=gnu11 -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wformat=2"
+warnings="-std=gnu11 -Wno-c2x-extensions -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wformat=2"
 if [ -n "${SANITIZE:-}" ]; then
     cc=${CC:-cc}
     flags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"

@@ -11,29 +11,12 @@ static void fail(const char *what, const char *name) {
     exit(1);
 }
 
-static char *read_file(const char *path, size_t *size) {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL || fseek(file, 0, SEEK_END) != 0)
-        fail("cannot read", path);
-    long length = ftell(file);
-    rewind(file);
-    char *text = malloc((size_t)length + 1);
-    if (text == NULL || fread(text, 1, (size_t)length, file) != (size_t)length)
-        fail("cannot read", path);
-    text[length] = '\0'; /* JS_Eval wants it */
-    fclose(file);
-    *size = (size_t)length;
-    return text;
-}
-
 /* Imports are resolved when the program runs; here a name is enough. */
-static int no_exports(JSContext *ctx, JSModuleDef *module) {
-    (void)ctx, (void)module;
+static int no_exports(JSContext *, JSModuleDef *) {
     return 0;
 }
 
-static JSModuleDef *load(JSContext *ctx, const char *name, void *opaque) {
-    (void)opaque;
+static JSModuleDef *load(JSContext *ctx, const char *name, void *) {
     return JS_NewCModule(ctx, name, no_exports);
 }
 
@@ -43,23 +26,26 @@ static const char *base_name(const char *path) {
 }
 
 static void compile(const char *directory, const char *path, int strip) {
-    char output[4096];
-    size_t length, size;
+    char output[4096], *text = NULL;
+    size_t size, room = 0;
+    FILE *file = fopen(path, "rb");
+    ssize_t length = file == NULL ? -1 : getdelim(&text, &room, '\0', file); /* all of it, with the NUL that JS_Eval wants */
+    if (length < 0)
+        fail("cannot read", path);
+    fclose(file);
     JSRuntime *runtime = JS_NewRuntime();
     JSContext *ctx = JS_NewContext(runtime);
     JS_SetModuleLoaderFunc(runtime, NULL, load, NULL);
-    char *text = read_file(path, &length);
-    JSValue module = JS_Eval(ctx, text, length, base_name(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    JSValue module = JS_Eval(ctx, text, (size_t)length, base_name(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(module)) {
         JSValue exception = JS_GetException(ctx);
         fail(JS_ToCString(ctx, exception), path);
     }
     uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE | strip);
     snprintf(output, sizeof output, "%s/%s.bin", directory, base_name(path));
-    FILE *file = fopen(output, "wb");
+    file = fopen(output, "wb");
     if (code == NULL || file == NULL || fwrite(code, 1, size, file) != size || fclose(file) != 0)
-        fail("cannot write", output);
-    free(text); /* the engine goes with the process */
+        fail("cannot write", output); /* what else there is goes with the process */
 }
 
 int main(int argc, char **argv) {
@@ -84,7 +70,6 @@ int main(int argc, char **argv) {
     fputs(".section .data.rel.ro,\"aw\"\n.balign 8\n.globl modules\nmodules:\n", table);
     for (int i = 0; i < count; i++)
         fprintf(table, ".quad name%d, code%d, end%d - code%d\n", i, i, i, i);
-    fprintf(table, ".section .rodata\n.balign 8\n.globl module_count\nmodule_count: .quad %d\n", count);
-    fputs(".section .note.GNU-stack,\"\",%progbits\n", table);
+    fprintf(table, ".section .rodata\n.balign 8\n.globl module_count\nmodule_count: .quad %d\n.section .note.GNU-stack,\"\",%%progbits\n", count);
     return fclose(table) == 0 ? 0 : 1;
 }

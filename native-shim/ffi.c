@@ -134,14 +134,13 @@ static JSValue to_value(JSContext *ctx, long result, char type) {
     }
 }
 
-static JSValue call(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv, int magic) {
+static JSValue call(JSContext *ctx, JSValueConst, int argc, JSValueConst *argv, int magic) {
     const struct function *function = &functions[magic];
     const char *parameters = function->types + 1;
     const char *borrowed[MAX_PARAMETERS] = {NULL};
     long words[MAX_PARAMETERS] = {0};
     JSValue value = JS_EXCEPTION;
     int i;
-    (void)self;
     for (i = 0; parameters[i] != '\0'; i++) {
         JSValueConst argument = i < argc ? argv[i] : JS_UNDEFINED;
         if (to_word(ctx, argument, parameters[i], function->name, &words[i], &borrowed[i]) < 0)
@@ -159,19 +158,16 @@ done:
     return value;
 }
 
-static JSValue js_errno(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc, (void)argv;
+static JSValue js_errno(JSContext *ctx, JSValueConst, int, JSValueConst *) {
     return JS_NewInt32(ctx, saved_errno);
 }
 
-static JSValue js_address(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc;
+static JSValue js_address(JSContext *ctx, JSValueConst, int, JSValueConst *argv) {
     uint8_t *bytes = memory_of(ctx, argv[0], NULL);
     return bytes == NULL ? JS_EXCEPTION : JS_NewInt64(ctx, (int64_t)(intptr_t)bytes);
 }
 
-static JSValue js_encode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc;
+static JSValue js_encode(JSContext *ctx, JSValueConst, int, JSValueConst *argv) {
     size_t length;
     const char *text = bytes_of(ctx, &length, argv[0]);
     JSValue bytes = text == NULL ? JS_EXCEPTION : JS_NewUint8ArrayCopy(ctx, (const uint8_t *)text, length);
@@ -179,16 +175,14 @@ static JSValue js_encode(JSContext *ctx, JSValueConst self, int argc, JSValueCon
     return bytes;
 }
 
-static JSValue js_decode(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc;
+static JSValue js_decode(JSContext *ctx, JSValueConst, int, JSValueConst *argv) {
     size_t length;
     uint8_t *bytes = memory_of(ctx, argv[0], &length);
     return bytes == NULL ? JS_EXCEPTION : string_from(ctx, bytes, length);
 }
 
 /* Runs what promises wait for: for a program that waits for events itself. */
-static JSValue js_run_jobs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc, (void)argv;
+static JSValue js_run_jobs(JSContext *ctx, JSValueConst, int, JSValueConst *) {
     JSContext *job_context;
     for (int result; (result = JS_ExecutePendingJob(JS_GetRuntime(ctx), &job_context)) != 0;)
         if (result < 0)
@@ -196,10 +190,11 @@ static JSValue js_run_jobs(JSContext *ctx, JSValueConst self, int argc, JSValueC
     return JS_UNDEFINED;
 }
 
-/* Frees what only refers to itself. */
-static JSValue js_collect(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-    (void)self, (void)argc, (void)argv;
+/* Frees what only refers to itself; and for true gives back what is empty then. */
+static JSValue js_collect(JSContext *ctx, JSValueConst, int, JSValueConst *argv) {
     JS_RunGC(JS_GetRuntime(ctx));
+    if (JS_ToBool(ctx, argv[0]))
+        memory_trim();
     return JS_UNDEFINED;
 }
 
@@ -209,7 +204,7 @@ static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("encode", 1, js_encode),
     JS_CFUNC_DEF("decode", 1, js_decode),
     JS_CFUNC_DEF("runJobs", 0, js_run_jobs),
-    JS_CFUNC_DEF("collect", 0, js_collect),
+    JS_CFUNC_DEF("collect", 1, js_collect),
 #if defined(__x86_64__)
     JS_PROP_STRING_DEF("arch", "x64", JS_PROP_ENUMERABLE),
 #elif defined(__aarch64__)

@@ -12,16 +12,12 @@
 
 extern char **environ;
 
-/* Reports an exception that nothing caught: a defect of reg, so its stack is shown. */
+/* Reports an exception that nothing caught: a defect of reg, so its stack is shown. What it takes goes with the process, which is about to end. */
 static void report(JSContext *ctx, JSValue exception) {
     const char *message = JS_ToCString(ctx, exception);
     JSValue stack = JS_GetPropertyStr(ctx, exception, "stack");
     const char *trace = JS_IsString(stack) ? JS_ToCString(ctx, stack) : NULL;
     fprintf(stderr, "reg: internal error: %s\n%s", message ? message : "unknown", trace ? trace : "");
-    JS_FreeCString(ctx, message);
-    JS_FreeCString(ctx, trace);
-    JS_FreeValue(ctx, stack);
-    JS_FreeValue(ctx, exception);
 }
 
 /* `loaded` is where the numbers of the modules go that were loaded, or NULL. */
@@ -43,8 +39,7 @@ static JSModuleDef *load(JSContext *ctx, const char *name, void *loaded) {
 }
 
 /* Modules name each other as `./name`; all lie in one flat table. */
-static char *normalize(JSContext *ctx, const char *base, const char *name, void *opaque) {
-    (void)base, (void)opaque;
+static char *normalize(JSContext *ctx, const char *, const char *name, void *) {
     return js_strdup(ctx, strncmp(name, "./", 2) == 0 ? name + 2 : name);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The engine's memory. A command lives for milliseconds: freed blocks wait on a list for their size, and nothing is given
- * back before the process ends. While the snapshot is made, all memory lies in one area at the address where the linker
- * will put it, so that pointers in it stay true. */
+ * back before the process ends; the shim, which lives on, gives back pages. While the snapshot is made, all memory lies in one
+ * area at the address where the linker will put it, so that pointers in it stay true. */
 #include "shim.h"
 
 #include <stdlib.h>
@@ -13,7 +13,9 @@ enum {
     SMALL_LIMIT = 1024,
     SMALL_CLASSES = SMALL_LIMIT / GRAIN,
     STEPS = 4, /* above the limit: this many classes between two powers of two */
-    LARGE_CLASSES = 40 * STEPS,
+    CLASSES = SMALL_CLASSES + 1 + 40 * STEPS,
+    PAGE = 4096,
+    SNAPSHOT_LIMIT = 16 * 1024 * 1024,
     FIRST_AREA = 128 * 1024, /* about what a command needs */
     AREA = 32 * 1024,
 };
@@ -23,13 +25,18 @@ struct header {
     size_t size;
 };
 
+/* At the start of each page, but for the snapshot's: how many of its blocks are in use. A large block has pages of its own. */
+struct page {
+    size_t used, length;
+    struct page *next; /* among those that go */
+};
+
 /* What the snapshot begins with. */
 struct arena {
     JSRuntime *runtime;
     JSContext *context;
     const void *landmarks[3];
-    struct header *small_free[SMALL_CLASSES + 1];
-    struct header *large_free[LARGE_CLASSES];
+    struct header *free[CLASSES];
     uint8_t *fresh, *fresh_end;
 };
 
@@ -47,41 +54,62 @@ static struct header **next_of(struct header *header) {
 static struct header **list_of(size_t *size) {
     if (*size <= SMALL_LIMIT) {
         *size = (*size + GRAIN - 1) & ~(size_t)(GRAIN - 1);
-        return &arena->small_free[*size / GRAIN];
+        return &arena->free[*size / GRAIN];
     }
     unsigned power = 63 - (unsigned)__builtin_clzl(*size - 1); /* 2^power < size <= 2^(power + 1) */
     size_t step = ((size_t)1 << power) / STEPS;
     size_t steps = (*size - ((size_t)1 << power) + step - 1) / step;
-    unsigned class = power * STEPS + (unsigned)steps - 1;
+    unsigned class = SMALL_CLASSES + power * STEPS + (unsigned)steps;
     *size = ((size_t)1 << power) + steps * step;
-    return class < LARGE_CLASSES ? &arena->large_free[class] : NULL;
+    return class < CLASSES ? &arena->free[class] : NULL;
+}
+
+/* What is in the snapshot, and in the rest of its last page, counts for one page that is always in use. */
+static struct page *page_of(const struct header *header) {
+    static struct page of_snapshot = {.used = 1};
+    int in_snapshot = (uintptr_t)header - (uintptr_t)arena < SNAPSHOT_LIMIT;
+    return in_snapshot ? &of_snapshot : (struct page *)((uintptr_t)header & ~(uintptr_t)(PAGE - 1));
+}
+
+static struct page *new_pages(size_t length) {
+    static uint8_t *area, *area_end;
+    static size_t area_size = FIRST_AREA;
+    if ((size_t)(area_end - area) < length) {
+        size_t whole = length > area_size ? length : area_size;
+        int populate = whole == area_size ? MAP_POPULATE : 0; /* a fault for each page would cost more */
+        uint8_t *memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
+        if (memory == MAP_FAILED || whole > area_size) /* an area of its own: the rest of the last one can still be used */
+            return memory == MAP_FAILED ? NULL : (struct page *)memory;
+        area = memory;
+        area_end = memory + whole;
+        area_size = AREA;
+    }
+    area += length;
+    return (struct page *)(area - length);
 }
 
 static struct header *carve(size_t size) {
     size_t whole = size + sizeof(struct header);
+    uint8_t *large, **from = &arena->fresh;
     if ((size_t)(arena->fresh_end - arena->fresh) < whole) {
-        static size_t area_size = FIRST_AREA;
-        size_t length = whole > area_size ? (whole + 4095) & ~(size_t)4095 : area_size;
-        int populate = length == area_size ? MAP_POPULATE : 0; /* a fault for each page would cost more */
-        uint8_t *area = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | populate, -1, 0);
-        if (area == MAP_FAILED)
+        size_t length = (whole + sizeof(struct page) + PAGE - 1) & ~(size_t)(PAGE - 1);
+        struct page *page = new_pages(length);
+        if (page == NULL)
             return NULL;
-        if (whole > area_size) { /* an area of its own: the rest of the last one can still be used */
-            ((struct header *)area)->size = size;
-            return (struct header *)area;
-        }
-        area_size = AREA;
-        arena->fresh = area; /* what was left of the last area is small change */
-        arena->fresh_end = area + length;
+        page->length = length;
+        if (length > PAGE)
+            from = &large;
+        else
+            arena->fresh_end = (uint8_t *)page + PAGE; /* what was left of the last page is small change */
+        *from = (uint8_t *)(page + 1);
     }
-    struct header *header = (struct header *)arena->fresh;
-    arena->fresh += whole;
+    struct header *header = (struct header *)*from;
+    *from += whole;
     header->size = size;
     return header;
 }
 
-static void *allocate(void *opaque, size_t size) {
-    (void)opaque;
+static void *allocate(void *, size_t size) {
     struct header **list = size == 0 ? NULL : list_of(&size);
     if (list == NULL)
         return NULL;
@@ -90,17 +118,17 @@ static void *allocate(void *opaque, size_t size) {
         *list = *next_of(header);
     else if ((header = carve(size)) == NULL)
         return NULL;
+    page_of(header)->used++;
     return header + 1;
 }
 
-static void *allocate_zeroed(void *opaque, size_t count, size_t size) {
+static void *allocate_zeroed(void *, size_t count, size_t size) {
     size_t whole;
-    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : allocate(opaque, whole);
+    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : allocate(NULL, whole);
     return memory == NULL ? NULL : memset(memory, 0, whole);
 }
 
-static void release(void *opaque, void *memory) {
-    (void)opaque;
+static void release(void *, void *memory) {
     if (memory == NULL || (uintptr_t)memory - js_immortal_start < js_immortal_size)
         return;
     struct header *header = (struct header *)memory - 1;
@@ -108,24 +136,43 @@ static void release(void *opaque, void *memory) {
     struct header **list = list_of(&size);
     *next_of(header) = *list;
     *list = header;
+    page_of(header)->used--;
+}
+
+/* Gives the pages back in which nothing is in use. */
+void memory_trim(void) {
+    struct page end, *page, *empty = &end;
+    for (struct header **list = arena->free; list < arena->free + CLASSES; list++)
+        for (struct header **link = list; *link != NULL;) {
+            page = page_of(*link);
+            if (page->used > 0 || (uint8_t *)page + PAGE == arena->fresh_end) {
+                link = next_of(*link);
+                continue;
+            }
+            *link = *next_of(*link);
+            if (page->next == NULL)
+                page->next = empty, empty = page;
+        }
+    while ((page = empty) != &end)
+        empty = page->next, munmap(page, page->length);
 }
 
 static size_t usable(const void *memory) {
     return memory == NULL ? 0 : ((const struct header *)memory - 1)->size;
 }
 
-static void *resize(void *opaque, void *memory, size_t size) {
+static void *resize(void *, void *memory, size_t size) {
     if (size == 0) {
-        release(opaque, memory);
+        release(NULL, memory);
         return NULL;
     }
     size_t present = usable(memory);
     if (present >= size)
         return memory;
-    void *larger = allocate(opaque, size);
+    void *larger = allocate(NULL, size);
     if (larger != NULL && memory != NULL) {
         memcpy(larger, memory, present);
-        release(opaque, memory);
+        release(NULL, memory);
     }
     return larger;
 }
@@ -133,8 +180,6 @@ static void *resize(void *opaque, void *memory, size_t size) {
 const JSMallocFunctions engine_memory = {allocate_zeroed, allocate, release, resize, usable};
 
 #ifdef SNAPSHOT_ADDRESS
-
-enum { SNAPSHOT_LIMIT = 16 * 1024 * 1024 };
 
 /* Addresses of the first and the last of what a snapshot can point to: the same in the binary that made it and in its user. */
 extern const uint8_t __init_array_start[], _end[];
@@ -172,8 +217,7 @@ int snapshot_write(const char *path, JSRuntime *runtime, JSContext *ctx) {
     arena->runtime = runtime;
     arena->context = ctx;
     memcpy(arena->landmarks, landmarks, sizeof landmarks);
-    memset(arena->small_free, 0, sizeof arena->small_free); /* a page that is not written to need not be copied */
-    memset(arena->large_free, 0, sizeof arena->large_free);
+    memset(arena->free, 0, sizeof arena->free); /* a page that is not written to need not be copied */
     arena->fresh_end = (uint8_t *)arena + length; /* the last page's rest can be used */
     FILE *file = fopen(path, "wb");
     return file != NULL && fwrite(arena, 1, length, file) == length && fclose(file) == 0 ? 0 : -1;

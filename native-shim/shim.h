@@ -20,6 +20,7 @@ extern const size_t module_count;
 
 /* The allocator of a process that is soon over. */
 extern const JSMallocFunctions engine_memory;
+void memory_trim(void);
 
 /* Puts `reg` on the global object: libc, errno and memory, as runtime/host/shim.ts describes. */
 void ffi_install(JSContext *ctx, int snapshot);

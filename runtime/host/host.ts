@@ -53,8 +53,8 @@ export interface Host {
   start(program: () => Promise<void>, modules: readonly (() => Promise<unknown>)[]): Promise<void>;
   /** Runs what promises wait for, for a program that waits for events itself. Native host only; Node's own loop does that. */
   runJobs(): void;
-  /** Frees memory that only refers to itself: for a program that lives long. Native host only. */
-  collect(): void;
+  /** Frees memory that only refers to itself, and with `trim` gives back to the kernel what is free: for a program that lives long. Native host only. */
+  collect(trim: boolean): void;
   /** errno of the last call that returned -1, saved at once after it. */
   errno(): number;
   /** The address of a buffer's first byte. Keep the buffer referenced as long as the address is in use. */

@@ -37,6 +37,8 @@ export class Loop {
   #timers: Due[] = [];
   /** What was done since memory was looked through. */
   #busy = 0;
+  /** Whether nothing was done since what is free was given back. */
+  #trimmed = true;
   readonly #report: (error: unknown) => void;
 
   /** `report` hears of what goes wrong in a callback; the loop goes on. */
@@ -86,7 +88,7 @@ export class Loop {
       host.runJobs();
       const [next] = this.#timers;
       let timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
-      if (this.#busy > 0 && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
+      if (!this.#trimmed && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
       let idle = true;
       this.#epoll.wait(timeoutMs, (token, happened) => {
         idle = false;
@@ -94,7 +96,7 @@ export class Loop {
         const entry = this.#entries.get(token);
         if (entry !== undefined) this.#call(() => entry.ready(happened));
       });
-      if (idle && this.#busy > 0 && timeoutMs === COLLECT_IDLE_MS) this.#collect();
+      if (idle && !this.#trimmed && timeoutMs === COLLECT_IDLE_MS) this.#collect(true);
       for (const nowIs = nowMs(); this.#timers[0] !== undefined && this.#timers[0].atMs <= nowIs; ) {
         const due = this.#timers.shift();
         if (due !== undefined) this.#call(due.action);
@@ -105,13 +107,15 @@ export class Loop {
   /** Something was done that leaves memory to be collected. */
   worked(): void {
     this.#busy++;
+    this.#trimmed = false;
     // To look through memory takes as long as there is memory: what is watched says how much that is.
-    if (this.#busy >= Math.max(COLLECT_EVENTS, 2 * this.#entries.size)) this.#collect();
+    if (this.#busy >= Math.max(COLLECT_EVENTS, 2 * this.#entries.size)) this.#collect(false);
   }
 
-  #collect(): void {
+  #collect(trim: boolean): void {
     this.#busy = 0;
-    host.collect();
+    this.#trimmed = trim;
+    host.collect(trim);
   }
 
   #call(action: () => void): void {
