@@ -27,7 +27,7 @@ by_user="
     loginctl enable-linger reg-user
     for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
     runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js systemd.test"
-others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose"
+others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose conformance/shim/accounts conformance/shim/sandbox"
 
 if [ "${1:-}" = --quick ]; then
     # One machine, in which process 1 is systemd, for all.

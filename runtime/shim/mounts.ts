@@ -127,7 +127,12 @@ function mountShortened(layers: readonly string[], others: readonly string[], fl
   const directory = commonDirectory(layers);
   if (libc.chdir(directory) === -1) throw new SyscallError("chdir(2)", directory, host.errno());
   const lower = layers.map((layer) => layer.slice(directory.length)).join(":");
-  mount("overlay", place, "overlay", flags, [`lowerdir=${lower}`, ...others].join(","));
+  const data = [`lowerdir=${lower}`, ...others].join(",");
+  if (data.length >= PAGE_BYTES)
+    throw new RegError("E2BIG", `mount(2) overlay on ${place}: ${layers.length} layers take ${data.length} bytes`, {
+      hint: `Linux 6.5 takes more than the ${PAGE_BYTES} that this one does`,
+    });
+  mount("overlay", place, "overlay", flags, data);
 }
 
 function commonDirectory([first = "/", ...rest]: readonly string[]): string {

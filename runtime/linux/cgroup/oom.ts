@@ -71,18 +71,19 @@ function watchV1(path: string): OomWatch {
 /** v2: the kernel reports changes of memory.events, which counts kills, and of cgroup.events, which tells of the last exit. */
 function watchV2(path: string): OomWatch {
   const fd = checked(libc.inotify_init1(C.O_CLOEXEC | C.O_NONBLOCK), "inotify_init1(2)", "out-of-memory events");
-  try {
-    for (const file of ["memory.events", "cgroup.events"])
-      checked(libc.inotify_add_watch(fd, `${path}/${file}`, IN_MODIFY), "inotify_add_watch(2)", `${path}/${file}`);
-  } catch (error) {
-    close(fd);
-    throw error;
-  }
   const kills = () => {
     const text = readControl(`${path}/memory.events`);
     return text === undefined ? undefined : (parseTable(text).oom_kill ?? 0);
   };
-  let seen = kills() ?? 0;
+  let seen = 0;
+  try {
+    for (const file of ["memory.events", "cgroup.events"])
+      checked(libc.inotify_add_watch(fd, `${path}/${file}`, IN_MODIFY), "inotify_add_watch(2)", `${path}/${file}`);
+    seen = kills() ?? 0;
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
   return {
     fd,
     next() {

@@ -9,6 +9,8 @@ import { PAUSE } from "./pause.ts";
 type PodConfig = Message<typeof POD_CONFIG>;
 type IdMapping = Message<typeof ID_MAPPING>;
 
+const PROC = { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] };
+
 export interface PodIds {
   readonly uids: readonly IdMapping[];
   readonly gids: readonly IdMapping[];
@@ -69,6 +71,8 @@ export function pauseConfig(id: string, netnsPath: string, config: PodConfig): o
       oomScoreAdj: oomScore(),
     },
     root: { path: "rootfs", readonly: true },
+    // Containers that share the pod's processes take their /proc from there, see linux/procfs.ts.
+    ...(pid === NAMESPACE_MODE.pod ? { mounts: [PROC] } : {}),
     ...(ownNetwork && hostname !== "" ? { hostname } : {}),
     annotations: { "io.kubernetes.cri.container-type": "sandbox", "io.kubernetes.cri.sandbox-id": id },
     linux: {
