@@ -1,6 +1,7 @@
 /**
  * A command is run in the full root and in the environment that was made for it. Where it does not do the same, what it looked for in vain, and
- * the full root has, comes in, and it is tried again; at last all that it opens in the full root.
+ * the full root has, comes in, and what it executes there; and it is tried again. When that adds nothing, or too often too little, all comes in
+ * that it opens in the full root.
  */
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,6 +35,8 @@ export interface TrialReport {
 }
 
 const MOST_ROUNDS = 12;
+/** Each thing that was missing may hide the next. */
+const ROUNDS_OF_SINGLE_FILES = 4;
 
 /** Throws RegError when the command does not end, or its probe has no answer, in the full root: there is nothing to compare with. */
 export async function runTrial(trial: Trial): Promise<TrialReport> {
@@ -43,7 +46,7 @@ export async function runTrial(trial: Trial): Promise<TrialReport> {
   const full = await tryIn(root, trial);
   if (full.late) throw tooLate(trial, full);
   let again: Outcome | undefined;
-  let isTracedInFull = false;
+  let inFull: readonly TracedFile[] | undefined;
   for (let round = 1; ; round++) {
     const { tree, closure } = await make(added);
     onProgress(`in the environment, round ${round}`);
@@ -57,11 +60,14 @@ export async function runTrial(trial: Trial): Promise<TrialReport> {
       return { full, rounds: round, added, ...(differs === undefined ? {} : { difference: differs }) };
     onProgress(`looking for what was missing, round ${round}`);
     const known = new Set(added.map(({ path }) => path));
+    inFull ??= await usedIn(root, trial);
+    const whole = new Root(closure.root);
+    const lacking = inFull.filter(({ path }) => !known.has(path) && !isIn(path, closure, whole));
     let more = (await lookFor(tree, trial)).filter(({ path }) => !known.has(path));
-    if (more.length === 0 && !isTracedInFull) {
-      isTracedInFull = true;
-      more = (await openedIn(root, trial)).filter(({ path }) => !known.has(path) && !isIn(path, closure));
-    }
+    const found = new Set(more.map(({ path }) => path));
+    const all = round >= ROUNDS_OF_SINGLE_FILES;
+    more = [...more, ...lacking.filter(({ path, how }) => (all || how === "executed") && !found.has(path))];
+    if (more.length === 0) more = lacking;
     if (more.length === 0) return { full, rounds: round, added, difference: differs };
     added.push(...more);
   }
@@ -78,7 +84,8 @@ async function lookFor(tree: string, trial: Trial): Promise<TracedFile[]> {
   }));
 }
 
-async function openedIn(root: string, trial: Trial): Promise<TracedFile[]> {
+/** What the command opens and executes in the full root. */
+async function usedIn(root: string, trial: Trial): Promise<TracedFile[]> {
   const log = await traceIn(root, trial);
   return parseTrace(log, { directory: trial.command.cwd, prefix: "" })
     .filter(({ how }) => how !== "examined")
@@ -99,8 +106,8 @@ async function traceIn(root: string, trial: Trial): Promise<string> {
   }
 }
 
-function isIn(path: string, { root, files, generated }: Closure): boolean {
-  const found = new Root(root).resolve(path);
+function isIn(path: string, { files, generated }: Closure, root: Root): boolean {
+  const found = root.resolve(path);
   return found === undefined || files.has(found.path) || generated.has(found.path);
 }
 
