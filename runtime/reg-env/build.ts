@@ -50,6 +50,13 @@ function addons(out: string): Plugin {
   };
 }
 
+/** What of a package the Node host asks for: of ffi-napi the call itself, too, which is not among what it exports. */
+function entryOf(name: string): Pick<BuildOptions, "entryPoints" | "stdin"> {
+  if (name !== "ffi-napi") return { entryPoints: [`./node_modules/${name}`] };
+  const contents = `module.exports = { ...require("${name}"), bindings: require("${name}/lib/bindings") };`;
+  return { stdin: { contents, resolveDir: TOP, sourcefile: "runtime/reg-env/build.ts" } };
+}
+
 const inputs = new Set<string>();
 const note = (found: Record<string, unknown>) => {
   for (const path of Object.keys(found)) inputs.add(path);
@@ -71,13 +78,18 @@ for (const name of ["ffi-napi", "ref-napi"]) {
   mkdirSync(out, { recursive: true });
   const { metafile } = await build({
     ...COMMON,
-    entryPoints: [`./node_modules/${name}`],
+    ...entryOf(name),
     format: "cjs",
     outfile: join(out, "index.js"),
     plugins: [addons(out)],
   });
   note(metafile.inputs);
 }
+mkdirSync(join(directory, "node_modules/ffi-napi/lib"), { recursive: true });
+writeFileSync(
+  join(directory, "node_modules/ffi-napi/lib/bindings.js"),
+  'module.exports = require("../index.js").bindings;\n',
+);
 
 // Which packages are in it, for the list of licences.
 mkdirSync(join(TOP, "build"), { recursive: true });
