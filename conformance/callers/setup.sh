@@ -4,6 +4,7 @@
 # is said, and the cases that need it are skipped.
 #
 #   setup.sh [CALLER]...       without names: all
+#   setup.sh interface         CRI's interface alone, for callers that are installed elsewhere
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -26,6 +27,25 @@ has apt-get || {
     say "nothing is installed: only Debian's packages are known here"
     exit 0
 }
+
+# The interface that the kubelet calls: one file, in a package that Debian 12 has not.
+fetch_interface() {
+    cri=$top/build/callers/cri
+    [ ! -e "$cri/api.proto" ] || return 0
+    rm -rf "$cri.new"
+    mkdir -p "$cri.new" "$cri"
+    if sh "$top/native-shim/fetch-debs.sh" sid "$cri.new/deb" golang-k8s-cri-api-dev; then
+        dpkg-deb --extract "$(find "$cri.new/deb" -name 'golang-k8s-cri-api-dev_*.deb' | head -n 1)" "$cri.new"
+        mv "$(find "$cri.new" -path '*/runtime/v1/api.proto' | head -n 1)" "$cri/api.proto"
+    else
+        say "the list for CRI is left out"
+    fi
+    rm -rf "$cri.new"
+}
+if [ "$*" = interface ]; then
+    fetch_interface
+    exit 0
+fi
 
 missing=
 for pair in podman:podman conmon:conmon buildah:buildah containerd:containerd crun:crun runc:runc script:bsdutils ip:iproute2 \
@@ -59,18 +79,5 @@ fi
 
 sh "$top/conformance/checkpoint/criu.sh" fetch >/dev/null || say "checkpoints are left out"
 
-# The interface that the kubelet calls: one file, in a package that Debian 12 has not.
-cri=$top/build/callers/cri
-case " $* " in *" cri"*) wanted=yes ;; *) wanted= ;; esac
-if [ -n "$wanted" ] && [ ! -e "$cri/api.proto" ]; then
-    mkdir -p "$cri.new" "$cri"
-    if sh "$top/native-shim/fetch-debs.sh" sid "$top/build/callers/deb" golang-k8s-cri-api-dev; then
-        dpkg-deb --extract "$(find "$top/build/callers/deb" -name 'golang-k8s-cri-api-dev_*.deb' | head -n 1)" "$cri.new"
-        mv "$(find "$cri.new" -path '*/runtime/v1/api.proto' | head -n 1)" "$cri/api.proto"
-    else
-        say "the list for CRI is left out"
-    fi
-    rm -rf "$cri.new" "$top/build/callers/deb"
-fi
-
+case " $* " in *" cri"*) fetch_interface ;; esac
 case " $* " in *" runtime-tools "*) sh "$top/conformance/runtime-tools/build.sh" || say "runtime-tools is left out" ;; esac

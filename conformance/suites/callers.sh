@@ -12,7 +12,7 @@ suite=${1:?"usage: callers.sh SUITE [ARGUMENT]..."}
 shift
 root=$(sh "$top/conformance/suites/engines.sh" "$suite")
 
-sh "$top/conformance/callers/setup.sh" cri
+sh "$top/conformance/callers/setup.sh" interface
 
 # A copy: the checkout may lie where others can not look, and its peers are not the suite's.
 rm -rf "$root/reg"

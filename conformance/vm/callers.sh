@@ -21,7 +21,7 @@ done
 
 sh "$top/conformance/vm/setup.sh"
 root=$(sh "$top/conformance/suites/engines.sh" "$suite" machine)
-sh "$top/conformance/callers/setup.sh" cri
+sh "$top/conformance/callers/setup.sh" interface
 
 # A copy, as another build may change the checkout meanwhile.
 work=$(mktemp -d)
