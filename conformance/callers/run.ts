@@ -4,7 +4,7 @@
  *   node dist/conformance/callers/run.js [--quick] [--machine] [--verbose] [--write] [--results FILE] [--runtimes reg,crun,runc]
  *       [--cases PATTERN] [CALLER]...
  *
- * --quick leaves slow cases out, --machine is for one of machine.ts, --verbose prints how long each case takes, --write puts the table into
+ * --quick leaves slow cases out, --machine is for one of machine.ts, --verbose prints how long each case takes and what is wrong, --write puts the table into
  * RESULTS.md and its summary into the README beside this file, --results the table into another file, whose tables of other callers stay. Ends with the line
  * `N passed, N failed, N skipped` about reg: a case that no runtime passes says something about the machine, and is skipped.
  */
@@ -87,8 +87,10 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
           `c=${name}\n${prologue}\n${one.run}`,
           (one.slow ? SLOW_TIMEOUT_MS : CASE_TIMEOUT_MS) * options.slowness,
         );
-      outcomes.push(reason ?? (await runCase(one, `case${index}`, run)));
-      if (options.verbose) console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms`);
+      const outcome = reason ?? (await runCase(one, `case${index}`, run));
+      outcomes.push(outcome);
+      if (options.verbose)
+        console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms${remark(one, outcome)}`);
     }
     return { runtime, outcomes: outcomes.map((outcome) => anonymous(outcome, place, runtime)) };
   } finally {
@@ -103,6 +105,13 @@ async function runCase(one: Case, name: string, run: (name: string) => Promise<O
   const before = faultOf(one, outcome, one.output === SAME ? undefined : one.output);
   if (before === undefined) return outcome;
   return { ...(await run(`${name}-again`)), before };
+}
+
+/** What can be said of a case before the others have run it. */
+function remark(one: Case, outcome: Outcome | string): string {
+  if (typeof outcome === "string") return `, skipped: ${outcome}`;
+  const fault = one.tap ? undefined : faultOf(one, outcome, one.output === SAME ? undefined : one.output);
+  return fault === undefined ? "" : `, failed: ${fault}`;
 }
 
 /** What differs between two runs of the same case by chance: names and ids. */
