@@ -1,6 +1,6 @@
 /** Processes: clone, wait, signals by pidfd, namespaces, what a process may set of itself. */
 import { host } from "#host";
-import { EDQUOT, EINTR, ENOEXEC, ENOSYS, EPERM, ESRCH } from "../errors/errno.ts";
+import { EDQUOT, EINTR, EINVAL, ENOEXEC, ENOSYS, EPERM, ESRCH } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
@@ -70,10 +70,10 @@ export function reapOthers(except: number): void {
   }
 }
 
-/** pidfd_open(2); undefined when there is no such process. Linux 5.3. */
+/** pidfd_open(2); undefined when there is no such process, which Linux 6.1 calls EINVAL as long as its session goes on. Linux 5.3. */
 export function openPidfd(pid: number): number | undefined {
   const fd = libc.syscall(C.SYS_pidfd_open, pid, 0, 0, 0, 0);
-  if (fd === -1 && host.errno() === ESRCH) return undefined;
+  if (fd === -1 && (host.errno() === ESRCH || (host.errno() === EINVAL && pid > 0))) return undefined;
   return checked(fd, "pidfd_open(2)", `process ${pid}`);
 }
 
