@@ -136,7 +136,7 @@ if [ -z "$snapshot" ]; then
     mkdir "$work/probes"
     node dist/native-shim/table.js "$work/probes/libc-table.h" probes
     # shellcheck disable=SC2086
-    $cc $warnings -Wno-missing-prototypes $flags -isystem $source -I"$work/probes" -Inative-shim native-shim/ffi_test.c \
+    $cc $warnings -Wno-missing-prototypes $flags -isystem $source -I"$work/probes" -Inative-shim native-shim/ffi_test.c native-shim/memory.c \
         "$engine/libquickjs.a" -lm $link -o "$work/ffi_test"
 else
     printf '%08d' 0 >"$work/empty"
