@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
+  closeSync,
   constants,
   copyFileSync,
   existsSync,
@@ -211,6 +212,32 @@ test("a full disk for the bundle: no shim, no container, but no end is lost", ()
       await tasks.client.closed;
       assert.is(existsSync(started.socket), false);
     });
+    shim.assertNothingLeft();
+  }));
+
+test("Delete does not wait for a reader that has gone", () =>
+  withShim(async (shim) => {
+    const stdout = shim.fixture.path("out");
+    execFileSync("mkfifo", [stdout]);
+    const reader = openSync(stdout, constants.O_RDONLY | constants.O_NONBLOCK);
+    const { id, tasks, started } = await shim.create(shim.bundle("exec yes"), { stdout });
+    await tasks.call("Start", { id });
+    await sleep(300); // until fifo and pipe are full
+    closeSync(reader);
+    await sleep(100);
+    assert.is((await tasks.call("State", { id })).status, 2, "the container waits for the next one");
+    await tasks.call("Kill", { id, signal: SIGKILL });
+    await tasks.call("Wait", { id });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+    }, 8000);
+    await tasks.call("Delete", { id });
+    clearTimeout(timer);
+    assert.is(late, false);
+    await tasks.call("Shutdown", { id });
+    await tasks.client.closed;
+    assert.is(existsSync(started.socket), false);
     shim.assertNothingLeft();
   }));
 

@@ -48,6 +48,11 @@ export class FifoWriter {
     this.#opened(fd);
   }
 
+  /** Lets go of the reading end: when no other is left, writing fails. */
+  release(): void {
+    for (const fd of this.#fds.splice(1)) close(fd);
+  }
+
   close(): void {
     this.#timer?.cancel();
     for (const fd of this.#fds) close(fd);

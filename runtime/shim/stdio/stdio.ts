@@ -37,6 +37,8 @@ export interface StdioOptions {
 interface Sink {
   /** Calls `opened` with a descriptor, now or later. */
   open(opened: (fd: number) => void): void;
+  /** Nobody will come to read who is not there. */
+  release?(): void;
   close(): void;
 }
 
@@ -209,8 +211,9 @@ export class Stdio {
     if (this.#terminal !== undefined) for (const pump of this.#pumps) pump.finish();
   }
 
-  /** Resolves when all output has reached its destination. */
+  /** Resolves when all output has reached its destination, or whoever read it has gone. */
   drained(): Promise<void> {
+    for (const sink of this.#sinks) sink.release?.();
     if (this.#pumps.size === 0 && this.#logger === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained.push(resolve);
@@ -269,6 +272,7 @@ function sinkOf(uri: string, loop: Loop): Sink {
         writer = new FifoWriter(path, loop, opened);
         writer.open();
       },
+      release: () => writer?.release(),
       close: () => writer?.close(),
     };
   }
