@@ -3,7 +3,7 @@
 # Ends with the line `N passed, N failed, N skipped`.
 #
 #   tests.sh [--quick | PATTERN...]     a PATTERN selects test files by a part of their path; without: those that a kernel or systemd can
-#       change; --quick: of these the ones that only cgroup v2 and systemd can show, in four minutes
+#       change; --quick: of these the ones that only cgroup v2 and systemd can show, in four minutes on an idle machine
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 machine=$top/conformance/vm/machine.sh
@@ -26,13 +26,13 @@ by_user="
     echo 'reg-user:!:19000::::::' >>/etc/shadow
     loginctl enable-linger reg-user
     for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
-    runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js systemd.test"
+    runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js linux/cgroup/systemd"
 others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose conformance/shim/accounts conformance/shim/sandbox"
 
 if [ "${1:-}" = --quick ]; then
     # One machine, in which process 1 is systemd, for all.
     in_machine "cgroup v2 under systemd, root and a user" "-s -t 900" "modprobe loop
-        node dist/conformance/run-tests.js --jobs 1 systemd.test conformance/fields/resources conformance/lifecycle/lifecycle \
+        node dist/conformance/run-tests.js --jobs 1 linux/cgroup/systemd conformance/fields/resources conformance/lifecycle/lifecycle \
             conformance/lifecycle/kill conformance/exec/manage
         $by_user"
     echo "left out: what else is in conformance/fields, conformance/lifecycle and conformance/exec; $others; all without systemd; rootless podman"
@@ -42,7 +42,7 @@ else
     # A loop device is one whose reading and writing can be limited.
     in_machine "cgroup v2" "-t 3000" "modprobe loop
         node dist/conformance/run-tests.js --jobs 1 conformance/fields conformance/lifecycle conformance/exec $others"
-    in_machine "systemd, root" "-s -t 1500" "modprobe loop; node dist/conformance/run-tests.js systemd.test conformance/fields/resources"
+    in_machine "systemd, root" "-s -t 1500" "modprobe loop; node dist/conformance/run-tests.js linux/cgroup/systemd conformance/fields/resources"
     in_machine "systemd, a user" "-s" "$by_user"
     if command -v podman >/dev/null && command -v newuidmap >/dev/null; then
         in_machine "rootless podman" "-s" "sh conformance/vm/rootless-podman.sh"
