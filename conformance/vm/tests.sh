@@ -27,7 +27,7 @@ by_user="
     loginctl enable-linger reg-user
     for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
     runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js linux/cgroup/systemd"
-others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose conformance/shim/accounts conformance/shim/sandbox"
+others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose conformance/checkpoint/checkpoint conformance/shim/accounts conformance/shim/sandbox"
 
 if [ "${1:-}" = --quick ]; then
     # One machine, in which process 1 is systemd, for all.
@@ -39,6 +39,7 @@ if [ "${1:-}" = --quick ]; then
 elif [ $# -gt 0 ]; then
     in_machine "cgroup v2" "-t 3000" "node dist/conformance/run-tests.js --jobs 1 $*"
 else
+    sh "$top/conformance/checkpoint/criu.sh" fetch >/dev/null || echo "tests of checkpoint and restore are skipped"
     # A loop device is one whose reading and writing can be limited.
     in_machine "cgroup v2" "-t 3000" "modprobe loop
         node dist/conformance/run-tests.js --jobs 1 conformance/fields conformance/lifecycle conformance/exec $others"
