@@ -1,6 +1,6 @@
 /** What commands print on stdout: text, tables, JSON. */
 import { host } from "#host";
-import { printable, printableJson, printableLines } from "../errors/printable.ts";
+import { isPlain, printable, printableJson, printableLines } from "../errors/printable.ts";
 import { writeAll } from "../libc/file.ts";
 
 /** Prints lines of text, with the control characters of strangers escaped. */
@@ -15,7 +15,7 @@ export function printJson(value: unknown, indent?: number): void {
 
 /** Rows under a header, columns at least 12 wide and 3 spaces apart, as runc prints them. */
 export function table(cells: readonly (readonly string[])[]): string {
-  const rows = cells.map((row) => row.map(printable));
+  const rows = cells.map((row) => (isPlain(row.join("")) ? row : row.map(printable)));
   const widths: number[] = [];
   for (const row of rows)
     row.forEach((cell, column) => {

@@ -11,9 +11,14 @@ const UNPRINTABLE = /[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]|\p
 const PLAIN = /^[ -~]*$/;
 const PLAIN_LINES = /^[ -~\n\t]*$/;
 
+/** Whether text is printable as it is, and of ASCII alone. */
+export function isPlain(text: string): boolean {
+  return PLAIN.test(text);
+}
+
 /** On one line, with nothing in it that a terminal obeys: `\n`, `\x1b`, `\u202e`; a byte that is no UTF-8 is `\xff`. */
 export function printable(text: string): string {
-  return PLAIN.test(text) ? text : text.replace(UNPRINTABLE, escaped);
+  return isPlain(text) ? text : text.replace(UNPRINTABLE, escaped);
 }
 
 /** As printable, but line ends and tabs stay what they are. */
