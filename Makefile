@@ -13,7 +13,7 @@ TOOL_SOURCES := $(shell find conformance -name '*.c')
 TOOLS := $(addprefix build/tools/,$(notdir $(TOOL_SOURCES:.c=)))
 
 .DELETE_ON_ERROR:
-.PHONY: help setup build schemas tools test fuzz test-vm lint newcomer format peers debian bench bench-callers conformance conformance-vm demo man install clean bench-shim endurance dist release-check reference experiments-share
+.PHONY: help setup build schemas tools test fuzz test-vm test-arm64 lint newcomer format peers debian bench bench-callers conformance conformance-vm demo man install clean bench-shim endurance dist release-check reference experiments-share
 
 help: ## explain the targets
 	@echo "usage: make TARGET"
@@ -42,6 +42,9 @@ fuzz: build tools ## give the runtime documents that are made to break it; SEEDS
 
 test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files, QUICK=1 takes four minutes
 	@sh conformance/vm/tests.sh $(if $(QUICK),--quick,$(TESTS))
+
+test-arm64: build/arm64/reg ## try the life of containers on arm64, in a virtual machine of that kind; after make build ARCH=arm64
+	@sh conformance/vm/arm64.sh
 
 newcomer: ## make demo and make test from a clone in a Debian root where nothing is installed; SUITE=bookworm, trixie or sid
 	@sh conformance/newcomer/run.sh $(or $(SUITE),trixie)
