@@ -186,6 +186,14 @@ const FORGED: Forgery[] = [
   ["lies in a directory of somebody else's", (store) => chownSync(store, STRANGER, STRANGER), "belongs to user 12345"],
   ["lies in a directory that all can write", (store) => chmodSync(store, 0o777), "everybody can write to"],
   [
+    "lies in a directory that a group can write",
+    (store) => {
+      chownSync(store, 0, STRANGER);
+      chmodSync(store, 0o775);
+    },
+    "group 12345 can write to",
+  ],
+  [
     "is behind a symlink to somebody else's",
     (store, fixture) => {
       const elsewhere = fixture.path("elsewhere");

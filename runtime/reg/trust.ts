@@ -46,8 +46,12 @@ export function believedStore(storeDir: string): string {
       const parent = path.slice(0, end) || "/";
       const status = stat(parent);
       believeOwner(status, parent, storeDir);
-      if ((status.mode & 0o002) !== 0 && (status.mode & STICKY) === 0)
+      if ((status.mode & STICKY) !== 0) continue;
+      if ((status.mode & 0o002) !== 0)
         throw disbelieved(storeDir, `everybody can write to ${parent}`, `chmod o-w ${parent}`);
+      // A user's own group, and root's, have no other members.
+      if ((status.mode & 0o020) !== 0 && status.gid !== 0 && status.gid !== libc.getegid())
+        throw disbelieved(storeDir, `group ${status.gid} can write to ${parent}`, `chmod g-w ${parent}`);
     }
     return path;
   });
