@@ -40,7 +40,7 @@ test: build tools ## run all tests, with Debian's programs from `make debian`; T
 fuzz: build tools ## give the runtime documents that are made to break it; SEEDS=1-1000 KINDS=config,process ROUNDS=5 takes as many seeds again
 	@node dist/conformance/fuzz/run.js $(if $(SEEDS),--seeds $(SEEDS)) $(if $(KINDS),--kinds $(KINDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files, QUICK=1 takes four minutes
+test-vm: build tools ## run the tests on cgroup v2 and under systemd, in a virtual machine; TESTS="exec" selects files, QUICK=1 takes five minutes
 	@sh conformance/vm/tests.sh $(if $(QUICK),--quick,$(TESTS))
 
 test-arm64: build/arm64/reg ## try the life of containers on arm64, in a virtual machine of that kind; after make build ARCH=arm64

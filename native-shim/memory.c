@@ -139,8 +139,9 @@ static void release(void *, void *memory) {
     page_of(header)->used--;
 }
 
-/* Gives the pages back in which nothing is in use. */
+/* Gives the pages back in which nothing is in use. Not where the kernel's are larger (64 kB, arm64): others would go with them. */
 void memory_trim(void) {
+    if (getpagesize() != PAGE) return;
     struct page end, *page, *empty = &end;
     for (struct header **list = arena->free; list < arena->free + CLASSES; list++)
         for (struct header **link = list; *link != NULL;) {

@@ -20,7 +20,6 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 enum {
     MEMFD_EXEC = 0x10, /* MFD_EXEC and F_SEAL_EXEC: Linux 6.3, which the headers may be older than */

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* A module of the program as the build left it in the binary: its name and its bytecode. */
 struct module {

@@ -3,7 +3,7 @@
 # Ends with the line `N passed, N failed, N skipped`.
 #
 #   tests.sh [--quick | PATTERN...]     a PATTERN selects test files by a part of their path; without: those that a kernel or systemd can
-#       change; --quick: of these the ones that only cgroup v2 and systemd can show, in four minutes on an idle machine
+#       change; --quick: of these the ones that only cgroup v2 and systemd can show, in five minutes on an idle machine
 set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 machine=$top/conformance/vm/machine.sh

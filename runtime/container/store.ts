@@ -116,12 +116,13 @@ export class StateDirectory {
   /** Opens an existing container's directory. Throws RegError "does not exist". */
   static open(root: string, id: string): StateDirectory {
     checkId(id);
+    let directory: number;
     try {
-      return withFd(openRoot(root), (directory) => StateDirectory.openIn(directory, root, id));
+      directory = openRoot(root);
     } catch (error) {
-      if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
-      throw error instanceof SyscallError ? new SyscallError(error.syscall, `${root}/${id}`, error.errno) : error;
+      throw unopened(error, root, id);
     }
+    return withFd(directory, () => StateDirectory.openIn(directory, root, id));
   }
 
   /** As open, for an id that has been checked, with `directory` the descriptor of the root that openRoot believes. */
@@ -131,8 +132,7 @@ export class StateDirectory {
     try {
       fd = open(id, C.O_RDONLY | C.O_DIRECTORY | C.O_NOFOLLOW, 0, directory);
     } catch (error) {
-      if (isErrno(error, ENOENT, ENOTDIR)) throw doesNotExist(id);
-      throw error instanceof SyscallError ? new SyscallError(error.syscall, path, error.errno) : error;
+      throw unopened(error, root, id);
     }
     try {
       believe(stat("", fd), path);
@@ -281,6 +281,12 @@ function emptyDirectory(path: string, parent = C.AT_FDCWD): void {
       }
     }
   });
+}
+
+/** The error for a container whose directory can not be opened, which is named whole. */
+function unopened(error: unknown, root: string, id: string): unknown {
+  if (isErrno(error, ENOENT, ENOTDIR)) return doesNotExist(id);
+  return error instanceof SyscallError ? new SyscallError(error.syscall, `${root}/${id}`, error.errno) : error;
 }
 
 /** The directory of all containers' state, O_PATH. Throws RegError when others than its user could have put something there. */

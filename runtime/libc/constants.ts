@@ -119,6 +119,7 @@ export const PROC_SUPER_MAGIC = 0x9fa0;
 export const DEVPTS_SUPER_MAGIC = 0x1cd1;
 export const CGROUP2_SUPER_MAGIC = 0x63677270;
 export const TMPFS_MAGIC = 0x01021994;
+export const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 
 // sched.h
 export const CLONE_NEWTIME = 0x80;

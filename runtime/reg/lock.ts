@@ -4,13 +4,13 @@
  * process. Source: flock(2).
  */
 import { host } from "#host";
-import { EACCES, EAGAIN, EINTR, ENOENT, ENOTDIR } from "../errors/errno.ts";
-import { RegError, SyscallError } from "../errors/errors.ts";
+import { EAGAIN, EINTR } from "../errors/errno.ts";
+import { SyscallError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, open } from "../libc/file.ts";
+import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { describeStore, lockPath } from "./layout.ts";
-import { forbidden } from "./trust.ts";
+import { lockPath } from "./layout.ts";
+import { explainStore } from "./trust.ts";
 
 /** Waits until no gc is at work. Returns a descriptor; to close it is to unlock. Throws RegError where there is no store. */
 export function lockShared(storeDir: string): number {
@@ -42,12 +42,6 @@ function openLock(storeDir: string): number {
   try {
     return open(lockPath(storeDir), C.O_RDONLY);
   } catch (error) {
-    if (isErrno(error, ENOENT, ENOTDIR))
-      throw new RegError("ENOENT", `there is nothing at ${describeStore(storeDir)}`, {
-        hint: "reg-env generate and reg-env install make it; store and domain are chosen with --store and --domain",
-        cause: error,
-      });
-    if (isErrno(error, EACCES)) throw forbidden(storeDir, error);
-    throw error;
+    throw explainStore(error, storeDir);
   }
 }

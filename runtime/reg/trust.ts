@@ -61,21 +61,21 @@ function openDirectory(storeDir: string): number {
   try {
     return open(storeDir, C.O_PATH | C.O_DIRECTORY);
   } catch (error) {
-    if (isErrno(error, ENOENT, ENOTDIR))
-      throw new RegError("ENOENT", `there is nothing at ${describeStore(storeDir)}`, {
-        hint: "reg-env generate and reg-env install make it; store and domain are chosen with --store and --domain",
-        cause: error,
-      });
-    if (isErrno(error, EACCES)) throw forbidden(storeDir, error);
-    throw error;
+    throw explainStore(error, storeDir);
   }
 }
 
-/** The error for a store that this user may not look into. */
-export function forbidden(storeDir: string, cause: Error): RegError {
+/** The error for a store that is not there, or that this user may not look into; any other stays what it is. */
+export function explainStore(error: unknown, storeDir: string): unknown {
+  if (isErrno(error, ENOENT, ENOTDIR))
+    return new RegError("ENOENT", `there is nothing at ${describeStore(storeDir)}`, {
+      hint: "reg-env generate and reg-env install make it; store and domain are chosen with --store and --domain",
+      cause: error,
+    });
+  if (!isErrno(error, EACCES)) return error;
   return new RegError("EACCES", `open ${describeStore(storeDir)}: permission denied (EACCES)`, {
     hint: "a store is for its owner alone, so that nobody else can change what containers run; without --store a user has an own one",
-    cause,
+    cause: error,
   });
 }
 

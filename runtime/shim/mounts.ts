@@ -149,7 +149,7 @@ function commonDirectory([first = "/", ...rest]: readonly string[]): string {
  */
 export function keepOverlay(root: string): () => void {
   try {
-    const isOverlay = withFd(open(root, C.O_PATH), filesystemType) === OVERLAYFS_SUPER_MAGIC;
+    const isOverlay = withFd(open(root, C.O_PATH), filesystemType) === C.OVERLAYFS_SUPER_MAGIC;
     if (isOverlay) {
       const fd = cloneTree(root, false);
       return () => close(fd);
@@ -159,8 +159,6 @@ export function keepOverlay(root: string): () => void {
   }
   return () => undefined;
 }
-
-const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 
 const TRIES = 50;
 const RETRY_US = 50_000;
