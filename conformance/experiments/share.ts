@@ -4,7 +4,8 @@
  *
  *   share.js [--engines podman,docker,containerd] [--counts 10,50] [--write]
  *
- * Each engine has a session and a store of its own, which are removed after it. The roots are made by root.sh, below build/experiments/roots.
+ * Each engine has a session and a store of its own, which are removed after it. The roots are made by root.sh, below build/experiments/roots;
+ * the images of them, beside these in archives/, are made once for all engines. --write replaces the rows of the engines that were measured.
  */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -37,7 +38,7 @@ interface Image {
   readonly name: string;
   readonly suite: string;
   readonly packages: string;
-  /** What is a layer of its own above the rest, below /usr: makers do not agree in that. */
+  /** What is a layer of its own above the rest, below /usr: makers do not agree on that. */
   readonly second: string;
   readonly command: string;
 }
@@ -65,6 +66,8 @@ const IMAGES: readonly Image[] = [
 interface Engine {
   readonly caller: Caller;
   readonly root: string;
+  /** What of the store has the content of layers: containerd keeps the images' archives besides. */
+  readonly layers: string;
   readonly start: string;
   readonly load: string;
   /** Starts container number `$i` of image `$n` with `$command`. */
@@ -78,6 +81,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   podman: {
     caller: podman,
     root: "storage",
+    layers: "storage/overlay",
     start: "true",
     load: "podman load -q -i $archive",
     run: 'podman run -d --cgroup-parent=/$mark --name many-$i $n sh -c "exec $command"',
@@ -87,6 +91,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   docker: {
     caller: docker,
     root: "data",
+    layers: "data/overlay2",
     start:
       "serve && { dockerd --config-file $dir/daemon.json --containerd-namespace $mark --containerd-plugins-namespace $mark-plugins </dev/null >$dir/dockerd.log 2>&1 & } && until_true docker version",
     load: "docker load -q -i $archive",
@@ -97,6 +102,7 @@ const ENGINES: Readonly<Record<string, Engine>> = {
   containerd: {
     caller: containerd,
     root: "root",
+    layers: "root/io.containerd.snapshotter.v1.overlayfs",
     start: "serve",
     load: "ctr images import --digests=false $archive",
     run: 'ctr run -d --runc-binary $runtime $n many-$i sh -c "exec $command"',
@@ -112,12 +118,12 @@ interface Memory {
   readonly pss: number;
   readonly pssFile: number;
   readonly rss: number;
-  /** Of the store's files in the page cache, each inode once. */
+  /** Of the layers' files in the page cache, each inode once. */
   readonly cached: number;
 }
 
 interface State {
-  /** What the store takes on the disk. */
+  /** What the layers take on the disk. */
   readonly disk: number;
   readonly memory: readonly Memory[];
 }
@@ -148,16 +154,19 @@ function rootOf({ name, suite, packages }: Image): string {
   return root;
 }
 
-/** A docker-archive of two layers. Its layers are removed by the caller, with the folder. */
-function makeArchive(image: Image, folder: string): string {
+/** A docker-archive of two layers. */
+function makeArchive(image: Image): string {
+  const archive = join(options.roots, "../archives", `${image.name}.tar`);
+  if (fs.existsSync(archive)) return archive;
   const root = rootOf(image);
+  const folder = `${archive}.new`;
   fs.rmSync(folder, { recursive: true, force: true });
   fs.mkdirSync(folder, { recursive: true });
-  const tar = (name: string, ...args: string[]) =>
-    execFileSync("tar", ["--numeric-owner", "-C", root, "-cf", join(folder, name), ...args]);
+  const tar = (name: string, from: string, ...args: string[]) =>
+    execFileSync("tar", ["--numeric-owner", "-C", from, "-cf", join(folder, name), ...args]);
   const leftOut = ["./.complete", "./var/lib/apt/lists/*", "./var/cache/apt/*", "./dev/*", "./proc/*", "./sys/*"];
-  tar("1.tar", ...leftOut.map((path) => `--exclude=${path}`), `--exclude=./${image.second}`, ".");
-  tar("2.tar", `./${image.second}`);
+  tar("1.tar", root, ...leftOut.map((path) => `--exclude=${path}`), `--exclude=./${image.second}`, ".");
+  tar("2.tar", root, `./${image.second}`);
   const digest = (name: string) =>
     `sha256:${createHash("sha256")
       .update(fs.readFileSync(join(folder, name)))
@@ -171,17 +180,10 @@ function makeArchive(image: Image, folder: string): string {
   fs.writeFileSync(join(folder, "config.json"), JSON.stringify(config));
   const manifest = [{ Config: "config.json", RepoTags: [tag(image)], Layers: ["1.tar", "2.tar"] }];
   fs.writeFileSync(join(folder, "manifest.json"), JSON.stringify(manifest));
-  execFileSync("tar", [
-    "-C",
-    folder,
-    "-cf",
-    join(folder, "image.tar"),
-    "manifest.json",
-    "config.json",
-    "1.tar",
-    "2.tar",
-  ]);
-  return join(folder, "image.tar");
+  tar("image.tar", folder, "manifest.json", "config.json", "1.tar", "2.tar");
+  fs.renameSync(join(folder, "image.tar"), archive);
+  fs.rmSync(folder, { recursive: true });
+  return archive;
 }
 
 const tag = ({ name }: Image) => `localhost/${name}:latest`;
@@ -205,8 +207,8 @@ function cachedOf(directory: string): number {
 }
 
 async function measure(place: Workplace, engine: Engine): Promise<State> {
-  const root = join(place.folder, engine.root);
-  const disk = diskOf(root);
+  const layers = join(place.folder, engine.layers);
+  const disk = diskOf(layers);
   const memory: Memory[] = [];
   for (const containers of COUNTS) {
     dropCaches();
@@ -220,7 +222,7 @@ async function measure(place: Workplace, engine: Engine): Promise<State> {
     }
     await new Promise((resolve) => setTimeout(resolve, 3000));
     const pids = await shell(place, engine.pids);
-    memory.push({ containers, ...(await memoryOf(pids, place)), cached: cachedOf(root) });
+    memory.push({ containers, ...(await memoryOf(pids, place)), cached: cachedOf(layers) });
     await shell(place, `${engine.clear} >/dev/null`);
   }
   return { disk, memory };
@@ -253,10 +255,8 @@ async function measureEngine(name: string, engine: Engine): Promise<Result> {
     await shell(place, engine.start);
     for (const image of IMAGES) {
       say(`${name}: image ${image.name}`);
-      const archive = makeArchive(image, join(place.folder, "archive"));
-      await shell(place, `archive=${archive}\n${engine.load} >/dev/null`);
+      await shell(place, `archive=${makeArchive(image)}\n${engine.load} >/dev/null`);
     }
-    fs.rmSync(join(place.folder, "archive"), { recursive: true });
     say(`${name}: before`);
     const before = await measure(place, engine);
     const [store] = storesAt(join(place.folder, engine.root));
@@ -298,30 +298,62 @@ function mb(bytes: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 
-function tables(results: readonly Result[]): string {
-  const less = (before: number, after: number) => `${(100 - (after / before) * 100).toFixed(0)} %`;
-  const rows = results.map(
-    ({ version, before, after, files, linked, seconds, again }) =>
-      `| ${version} | ${mb(before.disk)} | ${mb(after.disk)} | ${less(before.disk, after.disk)} | ${files} | ${linked} | ${seconds.toFixed(1)} | ${again.toFixed(1)} |`,
-  );
-  const memory = results.flatMap(({ engine, before, after }) =>
-    before.memory.flatMap((row, index) => {
-      const other = after.memory[index];
-      if (other === undefined) return [];
-      const per = (value: Memory, bytes: number) => mb(bytes / value.containers);
-      return [
-        `| ${engine} | ${row.containers} | ${per(row, row.pss)} | ${per(other, other.pss)} | ${per(row, row.pssFile)} | ${per(other, other.pssFile)} | ${mb(row.cached)} | ${mb(other.cached)} | ${less(row.cached, other.cached)} |`,
-      ];
-    }),
-  );
-  return `| ten images | disk, MB | shared | less by | files | linked | seconds | again |
-|---|---:|---:|---:|---:|---:|---:|---:|
-${rows.join("\n")}
+function rowsOf({ engine, version, before, after, files, linked, seconds, again }: Result): Rows {
+  const less = (from: number, to: number) => `${(100 - (to / from) * 100).toFixed(0)} %`;
+  const memory = before.memory.flatMap((row, index) => {
+    const other = after.memory[index];
+    if (other === undefined) return [];
+    const per = (value: Memory, bytes: number) => mb(bytes / value.containers);
+    return [
+      `| ${engine} | ${row.containers} | ${per(row, row.pss)} | ${per(other, other.pss)} | ${per(row, row.pssFile)} | ${per(other, other.pssFile)} | ${mb(row.cached)} | ${mb(other.cached)} | ${less(row.cached, other.cached)} |`,
+    ];
+  });
+  return {
+    disk: [
+      `| ${engine} | ${version.replace(/^.*?(\d+\.[\d.]+).*$/, "$1")} | ${mb(before.disk)} | ${mb(after.disk)} | ${less(before.disk, after.disk)} | ${files} | ${linked} | ${seconds.toFixed(1)} | ${again.toFixed(1)} |`,
+    ],
+    memory,
+  };
+}
 
-| MB for each container | containers | PSS | shared | of files | shared | page cache, all | shared | less by |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|
-${memory.join("\n")}
-`;
+interface Rows {
+  readonly disk: readonly string[];
+  readonly memory: readonly string[];
+}
+
+const HEADS: Rows = {
+  disk: [
+    "| ten images | version | disk, MB | shared | less by | files | linked | seconds | again |",
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+  ],
+  memory: [
+    "| MB for each container | containers | PSS | shared | of files | shared | page cache, all | shared | less by |",
+    "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+  ],
+};
+
+/** The tables, with rows of engines that were not measured now as they are in `text`. */
+function tables(results: readonly Result[], text = ""): string {
+  const measured = new Map(results.map((result) => [result.engine, rowsOf(result)]));
+  const [oldDisk = "", oldMemory = ""] = text.split(HEADS.memory[0] ?? "");
+  const rows = (name: keyof Rows, old: string) =>
+    Object.keys(ENGINES).flatMap(
+      (engine) => measured.get(engine)?.[name] ?? old.split("\n").filter((line) => line.startsWith(`| ${engine} |`)),
+    );
+  return [...HEADS.disk, ...rows("disk", oldDisk), "", ...HEADS.memory, ...rows("memory", oldMemory), ""].join("\n");
+}
+
+const PAGE = join(TOP, "conformance/experiments/SHARE.md");
+const MARKED = /(?<=<!-- share -->\n)[\s\S]*(?=<!-- \/share -->)/;
+
+/** After each engine, so that the next one's failing loses nothing. */
+function write(results: readonly Result[]): void {
+  const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}, ${Math.round(totalmem() / 1e9)} GB, Linux ${release()}.`;
+  const page = fs.readFileSync(PAGE, "utf8");
+  fs.writeFileSync(
+    PAGE,
+    page.replace(MARKED, (old) => `${machine}\n\n${tables(results, old)}`),
+  );
 }
 
 const results: Result[] = [];
@@ -330,14 +362,9 @@ for (const name of options.engines.split(",")) {
   if (engine === undefined) throw new Error(`no engine ${name}`);
   const lacking = engine.caller.needs.filter(({ met }) => !met).map(({ reason }) => reason);
   if (lacking.length > 0) say(`${name} is left out: ${lacking.join(", ")}`);
-  else results.push(await measureEngine(name, engine));
+  else {
+    results.push(await measureEngine(name, engine));
+    if (options.write) write(results);
+  }
 }
-const text = tables(results);
-process.stdout.write(text);
-if (options.write) {
-  const machine = `${availableParallelism()} x ${cpus()[0]?.model ?? "unknown"}, ${Math.round(totalmem() / 1e9)} GB, Linux ${release()}`;
-  fs.writeFileSync(
-    join(TOP, "conformance/experiments/SHARE.md"),
-    `# Results of \`make experiments-share\`\n\n${machine}.\n\n${text}`,
-  );
-}
+process.stdout.write(tables(results));
