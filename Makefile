@@ -92,10 +92,16 @@ bench-callers: build tools ## measure podman run, ctr run and docker run with re
 	@sh conformance/callers/setup.sh podman containerd docker
 	@node dist/conformance/callers/bench.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(UPDATE),--write)
 
-bench-shim: build tools ## measure containerd with reg's shim and with runc's: time, and memory of each pod; ROUNDS=15 PODS=1,20,200 UPDATE=1
+bench-shim: build tools ## measure containerd, Docker and CRI with reg's shim and with runc's: time, and memory of each pod; ROUNDS=15 PODS=1,20,200 EXECS=1000 CALLERS=cri SUITE=sid UPDATE=1
+ifeq ($(SUITE),)
 	@sh conformance/peers.sh
-	@sh conformance/callers/setup.sh containerd
-	@node dist/conformance/callers/bench-shim.js $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PODS),--pods $(PODS)) $(if $(UPDATE),--write)
+	@sh conformance/callers/setup.sh containerd docker cri
+	@node dist/conformance/callers/bench-shim.js $(BENCH_SHIM)
+else
+	@PROGRAM=bench-shim sh conformance/suites/callers.sh $(SUITE) $(BENCH_SHIM)
+endif
+
+bench-shim: BENCH_SHIM = $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PODS),--pods $(PODS)) $(if $(EXECS),--execs $(EXECS)) $(if $(CALLERS),--callers $(CALLERS)) $(if $(UPDATE),--write)
 
 endurance: build tools ## what a shim of reg's costs after 10,000 containers and 3,600 execs, and how fast it answers in a storm; ONLY=storm,pods CYCLES=10000 EXECS=3600
 	@node dist/conformance/shim/endurance.js $(if $(ONLY),--only $(ONLY)) $(if $(CYCLES),--cycles $(CYCLES)) $(if $(EXECS),--execs $(EXECS))

@@ -4,6 +4,7 @@
  *   pod NAME [JSON]            RunPodSandbox; the JSON is merged into its configuration. Prints the id.
  *   create POD NAME JSON       CreateContainer with what the JSON says: {"command": [...], ...}. Prints the id.
  *   run POD NAME JSON          the same, and StartContainer
+ *   pod-of NAME COUNT          a pod, and so many containers that sleep in it. Prints the pod's id.
  *   exec [-t SECONDS] ID COMMAND...   ExecSync; output and exit status are the command's, 124 when it took too long
  *   wait ID                    until the container has ended. Prints exit status and reason.
  *   call METHOD JSON [PATH]    any method; prints the answer, or what is at a path such as status.state
@@ -120,6 +121,15 @@ async function main(): Promise<number> {
       const id = await createContainer(first, second, parse(third));
       await call("StartContainer", { container_id: id });
       console.log(id);
+      return 0;
+    }
+    case "pod-of": {
+      const pod = await runPod(first, {});
+      for (let count = 0; count < Number(second); count++) {
+        const id = await createContainer(pod, `c${count}`, { command: ["sleep", "1000"] });
+        await call("StartContainer", { container_id: id });
+      }
+      console.log(pod);
       return 0;
     }
     case "exec": {

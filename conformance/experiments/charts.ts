@@ -81,17 +81,18 @@ export function lineChart(title: string, xLabel: string, yLabel: string, series:
 
 const BAR = 13;
 
-/** For each group one bar of each kind; the last kind is ours. */
+/** For each group one bar of each kind; the last kind is ours. Groups' labels have `left` units of room. */
 export function barChart(
   title: string,
   kinds: readonly string[],
   groups: readonly (readonly [label: string, values: readonly number[]])[],
+  left = LEFT,
 ): string {
   const most = Math.max(...groups.flatMap(([, values]) => values).filter((value) => !Number.isNaN(value)));
-  const scale = (value: number) => (value / most) * (WIDTH - LEFT - 80);
+  const scale = (value: number) => (value / most) * (WIDTH - left - 80);
   const colourOf = (kind: number) => (kind === kinds.length - 1 ? OURS : (COLOURS[kind % COLOURS.length] ?? OURS));
   const parts = [`<text class="title" x="0" y="16">${title}</text>`];
-  let x = LEFT;
+  let x = left;
   for (const [kind, label] of kinds.entries()) {
     parts.push(`<text x="${x}" y="36"><tspan fill="${colourOf(kind)}">■</tspan> ${label}</text>`);
     x += label.length * 7 + 34;
@@ -99,12 +100,13 @@ export function barChart(
   let y = 50;
   for (const [label, values] of groups) {
     parts.push(
-      `<text x="${LEFT - 8}" y="${y + (values.length * (BAR + 2)) / 2 + 3}" text-anchor="end">${label}</text>`,
+      `<text x="${left - 8}" y="${y + (values.length * (BAR + 2)) / 2 + 3}" text-anchor="end">${label}</text>`,
     );
     for (const [kind, value] of values.entries()) {
+      if (Number.isNaN(value)) continue;
       parts.push(
-        `<rect fill="${colourOf(kind)}" x="${LEFT}" y="${y}" width="${scale(value).toFixed(1)}" height="${BAR}"/>`,
-        `<text x="${(LEFT + scale(value) + 6).toFixed(1)}" y="${y + 11}">${tick(value)}</text>`,
+        `<rect fill="${colourOf(kind)}" x="${left}" y="${y}" width="${scale(value).toFixed(1)}" height="${BAR}"/>`,
+        `<text x="${(left + scale(value) + 6).toFixed(1)}" y="${y + 11}">${tick(value)}</text>`,
       );
       y += BAR + 2;
     }

@@ -4,7 +4,7 @@
 #   callers.sh SUITE [ARGUMENT]...    trixie, sid ...; the arguments are run.ts's: --quick, --cases PATTERN, callers' names
 #
 # The root is made once and kept in build/roots (2 GB). What is tested is this checkout's build. With --write the tables go into
-# conformance/callers/RESULTS-SUITE.md.
+# conformance/callers/RESULTS-SUITE.md. PROGRAM=bench-shim measures instead, into SHIM-SUITE.md and shim-SUITE.svg.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -28,9 +28,11 @@ before=$(left)
 status=0
 BIND="$top/node_modules:/reg/node_modules" NETWORK=none sh "$top/conformance/suites/root.sh" enter "$root" env -i HOME=/root LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-    node /reg/dist/conformance/callers/run.js "$@" || status=$?
-[ ! -e "$root/reg/conformance/callers/RESULTS.md" ] ||
-    mv "$root/reg/conformance/callers/RESULTS.md" "$top/conformance/callers/RESULTS-$suite.md"
+    node "/reg/dist/conformance/callers/${PROGRAM:-run}.js" "$@" || status=$?
+for written in RESULTS.md SHIM.md shim.svg; do
+    [ ! -e "$root/reg/conformance/callers/$written" ] ||
+        mv "$root/reg/conformance/callers/$written" "$top/conformance/callers/${written%.*}-$suite.${written##*.}"
+done
 [ -n "$before" ] || left | while read -r directory; do
     find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null || true # what is in use stays
 done
