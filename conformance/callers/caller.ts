@@ -75,8 +75,6 @@ export interface Caller {
    * one of its own: only where the machine is thrown away.
    */
   readonly underSystemd?: { readonly cgroupManager: "systemd" | "cgroupfs"; readonly byUser?: true };
-  /** The peers do what they do in another list: --quick leaves crun out, so that the same is not seen twice. */
-  readonly repeated?: true;
   /** Runtimes that this caller can not use, with the reason. */
   readonly skip?: Partial<Record<Runtime["kind"], string>>;
   readonly cases: readonly Case[];

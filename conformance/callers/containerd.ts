@@ -179,7 +179,6 @@ export const containerd: Caller = {
 export const containerdShim: Caller = {
   ...containerd,
   name: "containerd-shim",
-  repeated: true,
   needs: [...containerd.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) =>
     `${configureContainerd(place)}${FUNCTIONS}${GROUP}${place.runtime.kind === "reg" ? BY_OWN_SHIM : BY_RUNC_SHIM}`,

@@ -171,7 +171,6 @@ export const cri: Caller = {
 export const criShim: Caller = {
   ...cri,
   name: "cri-shim",
-  repeated: true,
   needs: [...cri.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) => configure(place, "shim"),
 };

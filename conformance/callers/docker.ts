@@ -134,7 +134,6 @@ docker load -q -i $archive >/dev/null && sleeping() { docker run -d --net none -
 export const dockerShim: Caller = {
   ...docker,
   name: "docker-shim",
-  repeated: true,
   needs: [...docker.needs, need(SHIM, existsSync(SHIM))],
   configure: (place) => configure(place, true),
   cases: CASES.map((each) =>
