@@ -128,6 +128,21 @@ cd /sys/fs/cgroup; cat memory/$(group)/memory.limit_in_bytes pids/$(group)/pids.
 ctr containers checkpoint --task --rw $c saved-$c 2>/dev/null || echo refused; open_connections; ctr containers checkpoint --task --rw $c open-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b open-$c; a=$(answers a $c-b); sleep 0.3; goes_on $a $(answers b $c-b); no_open_connections; ctr tasks rm -f $c-b 2>/dev/null; ctr containers rm $c-b`, "refused\nwent on"),
   ]),
   { name: "containerd: restart while a container runs", run: "sleeping; kill $(cat /run/containerd.pid); sleep 0.5; serve; ctr tasks ls | awk -v c=$c '$1 == c { print $3 }'; ctr tasks exec --exec-id a $c sh -c 'echo hello; sleep 0.2'; gone", output: "RUNNING\nhello" },
+  { name: "containerd: killed with 20 containers, which write, have terminals, end meanwhile", run: `for m in 1 2 3 4 5; do
+    ctr run -d $given --log-uri file://$dir/$c-$m.log $image $c-writes$m sh -c 'for i in $(seq 80); do echo $i; sleep 0.05; done; exit 7'
+    ctr run -d $given $image $c-ends$m sh -c "sleep 2; exit $m"
+    script -qec "ctr run -d -t $given $image $c-tty$m sleep 1000" /dev/null </dev/null >/dev/null
+    ctr run -d $given $image $c-stays$m sleep 1000
+done
+kill -9 $(cat /run/containerd.pid); sleep 3; serve
+for m in 1 2 3 4 5; do
+    for kind in writes ends; do until_true sh -c "ctr tasks ls | grep -q '$c-$kind$m .*STOPPED'"; echo $kind $(ctr tasks rm $c-$kind$m 2>&1 | grep -o 'code [0-9]*'); done
+    seq 80 | cmp - $dir/$c-$m.log
+    ctr tasks ls | grep -c "$c-[ts][a-z]*$m .*RUNNING"
+    ctr tasks exec --exec-id a $c-tty$m echo hello
+    for kind in tty stays; do ctr tasks rm -f $c-$kind$m >/dev/null 2>&1; done
+    for kind in writes ends tty stays; do ctr containers rm $c-$kind$m; done
+done`, output: [1, 2, 3, 4, 5].map((n) => `writes code 7\nends code ${n}\n2\nhello`).join("\n") },
   { name: "containerd: shim is killed", run: "sleeping; kill -9 $(ps -eo pid,args | awk -v c=\"-id $c \" '/containerd-shim/ && index($0, c) && !/awk/ { print $1 }'); until_true sh -c \"! ctr tasks ls | grep -q '$c .*RUNNING'\"; ctr tasks rm -f $c >/dev/null 2>&1; ctr containers rm $c; ps -eo args | grep -c '^[s]leep 1000'; true", output: "0" },
   { name: "left: no state or cgroup", run: "for x in $(ctr tasks ls -q); do ctr tasks rm -f $x; done; ls /run/containerd/runc/$mark | grep -v ^@; find /sys/fs/cgroup -path \"*/$mark*/*\" -type d 2>/dev/null | wc -l", output: "0" },
 ];
