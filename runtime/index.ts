@@ -32,6 +32,7 @@ import { update as updateContainer } from "./container/update.ts";
 import { libc } from "./libc/libc.ts";
 import type { ExitStatus } from "./libc/process.ts";
 import { parseSignal } from "./linux/signal.ts";
+import { isRootless } from "./linux/user-namespace.ts";
 import type { Config, LinuxResources, Process, User } from "./oci/config.ts";
 import { defaultSpec as specFor } from "./oci/default-spec.ts";
 import { explain } from "./oci/explain.ts";
@@ -80,7 +81,7 @@ export interface CreateOptions extends Options {
   readonly hostConfig?: string;
   /** Who makes cgroups; "cgroupfs" if absent. */
   readonly cgroupManager?: "cgroupfs" | "systemd" | "disabled";
-  /** Do without what only root may do; if absent, whether the caller is not root. */
+  /** Do without what only root may do; if absent, whether the caller is not the host's root. */
   readonly rootless?: boolean;
 }
 
@@ -297,7 +298,7 @@ function containerOptions(options: CreateOptions): ContainerOptions {
     noNewKeyring: false,
     preserveFds: 0,
     cgroupManager: "cgroupfs",
-    rootless: libc.geteuid() !== 0,
+    rootless: isRootless(),
     ...options,
     root: options.root ?? DEFAULT_ROOT,
     listenFds: 0,

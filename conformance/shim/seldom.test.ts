@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   mkdirSync,
   openSync,
@@ -17,8 +18,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { encode } from "../../runtime/linux/protobuf.ts";
 import { ANY } from "../../runtime/shim/proto/common.ts";
-import { type ShimFixture, sleep, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
+import { type ShimFixture, type Started, sleep, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
 import type { Refused } from "../fixtures/ttrpc.ts";
+import { SHIM } from "../paths.ts";
 import { cgroups, cgroupV1, mounting, needs, root } from "../testing.ts";
 
 const seldom = suite("shim: what happens seldom");
@@ -202,5 +204,51 @@ onCgroupV1("ShimCgroup: the shim is in the cgroup that was asked for, which has 
     }
   }),
 );
+
+/** Of nobody's. */
+const UID = 65534;
+
+/** A shim takes calls of its own user and group alone: connects as these, and then is root again. */
+async function connectAs(uid: number, shim: ShimFixture, started: Started): Promise<Tasks> {
+  process.setegid?.(uid);
+  process.seteuid?.(uid);
+  const connected = shim.connect(started); // connect(2) is called at once
+  process.seteuid?.(0);
+  process.setegid?.(0);
+  return connected;
+}
+
+test("the shim of a user's containerd, which is root of a user namespace: a container without a cgroup, or what it lacks", () =>
+  withShim(async (shim) => {
+    const bundleWith = (cgroupsPath?: string) =>
+      shim.bundle("exit 3", (spec) => {
+        delete spec.linux.cgroupsPath;
+        delete spec.linux.resources;
+        if (cgroupsPath !== undefined) spec.linux.cgroupsPath = cgroupsPath;
+        spec.mounts = spec.mounts.filter(({ type }) => type !== "devpts"); // whose group is not mapped
+      });
+    const [bundle, limited] = [bundleWith(), bundleWith(`/${shim.fixture.id()}`)];
+    shim.program = shim.fixture.path("containerd-shim-reg-v2"); // the checkout may lie where others can not look
+    copyFileSync(SHIM, shim.program);
+    for (const directory of [shim.fixture.root, shim.socketDirectory]) mkdirSync(directory, { mode: 0o700 });
+    execFileSync("chown", ["-R", `${UID}:${UID}`, shim.fixture.folder]);
+    const credentials = [`--reuid=${UID}`, `--regid=${UID}`, "--clear-groups"];
+    shim.caller = ["setpriv", ...credentials, "unshare", "--user", "--mount", "--map-root-user"];
+    const id = shim.fixture.id().replaceAll("_", "-");
+    const started = await shim.start(id, bundle);
+    const tasks = await connectAs(UID, shim, started);
+    const pid = await shim.pid(tasks);
+    try {
+      const { message } =
+        (await refusal(tasks.call("Create", { id, bundle: limited.path, options: shim.options() }))) ?? {};
+      assert.match(message ?? "", /mkdirat\(2\) .*: permission denied \(EACCES\) \[\/linux\/cgroupsPath\]/);
+      await tasks.call("Create", { id, bundle: bundle.path, options: shim.options() });
+      await tasks.call("Start", { id });
+      assert.is((await tasks.call("Wait", { id })).exitStatus, 3);
+      await shim.finish(id, tasks, started);
+    } finally {
+      if (existsSync(started.socket)) process.kill(pid, "SIGKILL");
+    }
+  }));
 
 seldom.run();

@@ -8,7 +8,7 @@ import { libc } from "../libc/libc.ts";
 import { Criu, type Notification } from "../linux/criu/criu.ts";
 import { findCriu } from "../linux/criu/program.ts";
 import { type Options, REQUEST } from "../linux/criu/rpc.ts";
-import { isInUserNamespace } from "../linux/user-namespace.ts";
+import { isRootless } from "../linux/user-namespace.ts";
 import type { Config } from "../oci/config.ts";
 import { planDevices } from "../oci/plan/devices.ts";
 import { planMounts } from "../oci/plan/mounts.ts";
@@ -76,7 +76,7 @@ export function checkpoint(options: CheckpointOptions): void {
 
 /** CRIU reads and writes all of a process, which takes root of the host. */
 export function checkRoot(what: string): void {
-  if (libc.geteuid() === 0 && !isInUserNamespace()) return;
+  if (!isRootless()) return;
   throw new RegError("EPERM", `${what}: operation not permitted: it needs root`, { hint: "run reg as root" });
 }
 

@@ -27,6 +27,11 @@ export function mappedUserNamespace(uidMap: string, gidMap: string): number {
   }
 }
 
+/** Whether whoever calls has no rights over the host: a user, or root of a user namespace, as which rootless engines call. */
+export function isRootless(): boolean {
+  return libc.geteuid() !== 0 || isInUserNamespace();
+}
+
 /** What the kernel calls the first user namespace, whose number is fixed (PROC_USER_INIT_INO). */
 const INITIAL = "user:[4026531837]";
 

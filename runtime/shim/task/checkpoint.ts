@@ -7,6 +7,7 @@ import * as C from "../../libc/constants.ts";
 import { close } from "../../libc/file.ts";
 import type { CgroupState } from "../../linux/cgroup/types.ts";
 import { decode, type GivenMessage, type Message } from "../../linux/protobuf.ts";
+import { isRootless } from "../../linux/user-namespace.ts";
 import { compose } from "../../reg/compose.ts";
 import type { Pod } from "../pod.ts";
 import { type Any, type EMPTY, typeName } from "../proto/common.ts";
@@ -101,7 +102,7 @@ export async function restore(pod: Pod, task: Task, imagePath: string): Promise<
             noPivot: options.noPivotRoot,
             noNewKeyring: options.noNewKeyring,
             cgroupManager: options.systemdCgroup ? "systemd" : "cgroupfs",
-            rootless: false,
+            rootless: isRootless(),
             warn: (warning) => tell({ warning }),
             compose,
           },

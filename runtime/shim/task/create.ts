@@ -3,6 +3,7 @@ import { build } from "../../container/create.ts";
 import * as C from "../../libc/constants.ts";
 import type { CgroupState } from "../../linux/cgroup/types.ts";
 import type { GivenMessage, Message } from "../../linux/protobuf.ts";
+import { isRootless } from "../../linux/user-namespace.ts";
 import { compose } from "../../reg/compose.ts";
 import { mountRoot, unmountRoot, wantsIdMap } from "../mounts.ts";
 import { parseOptions } from "../options.ts";
@@ -133,7 +134,7 @@ function makeInWorker(
         preserveFds: 0,
         listenFds: 0,
         cgroupManager: options.systemdCgroup ? "systemd" : "cgroupfs",
-        rootless: false,
+        rootless: isRootless(),
         warn: (warning) => tell({ warning }),
         compose,
       },
