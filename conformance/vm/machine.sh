@@ -118,16 +118,17 @@ shares=$(shared root "$work/root" passthrough,readonly=on,multidevs=remap)
 [ -z "$results" ] || shares="$shares $(shared results "$results" none)"
 [ -z "$disk" ] || shares="$shares -drive file=$disk,format=raw,if=none,id=disk,snapshot=on,cache=unsafe -device virtio-blk-pci,drive=disk"
 
-# With a thread for each processor, Linux 7.2 was seen to die of a breakpoint that it had put into its own code, and taken away again.
-threads=multi
-[ -z "$root" ] || threads=single
+# With a thread for each processor, Linux 7.2 was seen to die of a breakpoint that it had put into its own code, and taken away again. In one
+# thread a second processor makes nothing faster, and each wait for the other one slower.
+threads=multi processors=2
+[ -z "$root" ] || threads=single processors=1
 
 # In a mount namespace of its own what is shown is shown without what is mounted below it: /proc, /sys and /dev are the machine's own.
 status=0
 # shellcheck disable=SC2016,SC2086
 timeout --kill-after=10 "$limit" unshare --mount sh -c '
     mount --bind "$1" "$2/root" && shift 2 && exec qemu-system-x86_64 "$@"' machine "$([ -n "$root" ] && echo "$checkout" || echo /)" "$work" \
-    -nodefaults -display none -no-reboot -m "$memory" -smp 2 -accel "tcg,thread=$threads" -cpu Nehalem,+rdrand \
+    -nodefaults -display none -no-reboot -m "$memory" -smp "$processors" -accel "tcg,thread=$threads" -cpu Nehalem,+rdrand \
     -kernel "$kernel" -initrd "$work/initrd" \
     -append "console=ttyS0 quiet panic=-1 mitigations=off cgroup_no_v1=all psi=1 random.trust_cpu=on tsc=reliable systemd.show_status=0" \
     -serial "file:$work/console" -device virtio-serial-pci \
