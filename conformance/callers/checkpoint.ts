@@ -7,8 +7,16 @@ import type { Case } from "./caller.ts";
 /** Put before each case, and before daemons: callers and runtimes find CRIU by $PATH; runc.conf is what reg and runc let CRIU read. */
 export const CRIU_PROLOGUE = CRIU === undefined ? "" : `export PATH=${dirname(CRIU)}:$PATH\n`;
 
+/** Seconds between two numbers of a counter, each of which starts a process: on an emulated processor few of them are enough. */
+const PACE = process.env.COUNTERS_PACE ?? "0.05";
+
 /** Counts, and shows where it is. */
-export const COUNT = "'i=0; while :; do i=$((i+1)); echo $i; sleep 0.05; done'";
+export const COUNT = `'i=0; while :; do i=$((i+1)); echo $i; sleep ${PACE}; done'`;
+
+/** A shell script that counts, and keeps in a file where it is. */
+export function countInto(folder: string): string {
+  return `i=0; while :; do i=$((i+1)); echo $i >${folder}/new; mv ${folder}/new ${folder}/n; sleep ${PACE}; done`;
+}
 
 /** A shell function: \`goes_on BEFORE AFTER\` says whether two numbers are of one counter that went on. */
 export const GOES_ON = `goes_on() { [ "$1" -gt 1 ] && [ "$2" -gt "$1" ] && echo went on || echo "$1, then $2"; }

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
-import { CRIU_PROLOGUE, checkpointCases, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
+import { CRIU_PROLOGUE, checkpointCases, countInto, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** A daemon of its own, which `serve` starts in the background. */
 export function configureContainerd({ folder, runtime, mark, archive, rootfs }: Place): string {
@@ -124,8 +124,8 @@ cd /sys/fs/cgroup; cat memory/$(group)/memory.limit_in_bytes pids/$(group)/pids.
   { name: "task: two at once", run: "sleeping; ctr run $given -d $image $c-b sleep 1000; ctr tasks ls | grep -c \"$c.*RUNNING\"; ctr tasks rm -f $c-b; ctr containers rm $c-b; gone", output: "2" },
   { name: "task: 50 at once", slow: true, run: "for i in $(seq 50); do ctr run $given -d $image $c-$i sleep 1000 & done; wait; ctr tasks ls | grep -c \"$c-.*RUNNING\"; for i in $(seq 50); do ctr tasks rm -f $c-$i; ctr containers rm $c-$i; done", output: "50" },
   ...checkpointCases([
-    { name: "checkpoint: leave running", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; a=$(ctr tasks exec --exec-id a $c sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c sh -c 'cat /tmp/n; sleep 0.2'); gone", output: "went on" },
-    { name: "checkpoint: restore", run: "ctr run $given -d $image $c sh -c 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b saved-$c; a=$(ctr tasks exec --exec-id a $c-b sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c-b sh -c 'cat /tmp/n; sleep 0.2'); discard $c-b", output: "went on" },
+    { name: "checkpoint: leave running", run: `ctr run $given -d $image $c sh -c '${countInto("/tmp")}'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; a=$(ctr tasks exec --exec-id a $c sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c sh -c 'cat /tmp/n; sleep 0.2'); gone`, output: "went on" },
+    { name: "checkpoint: restore", run: `ctr run $given -d $image $c sh -c '${countInto("/tmp")}'; sleep 0.5; ctr containers checkpoint --task --rw $c saved-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b saved-$c; a=$(ctr tasks exec --exec-id a $c-b sh -c 'cat /tmp/n; sleep 0.2'); sleep 0.3; goes_on $a $(ctr tasks exec --exec-id b $c-b sh -c 'cat /tmp/n; sleep 0.2'); discard $c-b`, output: "went on" },
     openConnection("checkpoint: open connection", `ctr run $given -d --mount type=bind,src=${TOOLS},dst=/tools,options=rbind:ro $image $c /tools/checkpointed both 80 /tmp/answers; sleep 0.3; answers() { ctr tasks exec --exec-id $1 $2 sh -c 'wc -l </tmp/answers; sleep 0.2'; }
 ctr containers checkpoint --task --rw $c saved-$c 2>/dev/null || echo refused; open_connections; ctr containers checkpoint --task --rw $c open-$c; gone 2>/dev/null; ctr containers restore --rw --live $c-b open-$c; a=$(answers a $c-b); sleep 0.3; goes_on $a $(answers b $c-b); no_open_connections; discard $c-b`, "refused\nwent on"),
   ]),

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { BUILD, SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
-import { CRIU_PROLOGUE, checkpointCases, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
+import { CRIU_PROLOGUE, checkpointCases, countInto, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** Of Debian's golang-k8s-cri-api-dev, unpacked by setup.sh. */
 const PROTO = join(BUILD, "callers/cri/api.proto");
@@ -72,7 +72,7 @@ pause_pid() {
     [ "$pid" -gt 1 ] && echo $pid
 }
 status() { cri call ContainerStatus "$(of $1)" status.$2; }
-counting=$(sh_ 'i=0; while :; do i=$((i+1)); echo $i >/tmp/new; mv /tmp/new /tmp/n; sleep 0.05; done')
+counting=$(sh_ '${countInto("/tmp")}')
 counted() { cri exec $k cat /tmp/n; }
 save() { cri call CheckpointContainer "{\\"container_id\\": \\"$k\\", \\"location\\": \\"$dir/$c.tar\\"}" >/dev/null; }
 # again JSON: a pod with what was saved.

@@ -14,7 +14,7 @@ export const SLOWNESS = 5;
 /** A caller, and the cases of its list that are run when all are too many. */
 // biome-ignore format: one caller, one line
 export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
-  [podmanSystemd, /^(pod|systemd):|^run: (output|exit status 3)$|^limit: (memory|memory is enforced|pids|cpus|cpuset)$|^security: device that|^exec: (output|in the)|^life: (pause|update|rm -f$)|^mount: list|^namespace: cgroup|^checkpoint: (restore|export, import under|open)/],
+  [podmanSystemd, /^(pod|systemd):|^run: output$|^limit: (memory|memory is enforced|pids|cpus)$|^security: device that|^exec: in the|^life: (pause|update)|^namespace: cgroup|^checkpoint: (restore|export, import under|open)/],
   [podman, /^run: output$|^limit: (memory|pids)$|^exec: in the|^life: (pause|update)|^checkpoint: restore/],
   [podmanUser, /^pod: (containers|stop)|^systemd: health|^run: (output|user by name)$|^limit: (memory|pids)$|^exec: (output|in the)|^life: (pause|update)|^mount: volume$/],
   [podmanUserCgroupfs, /^run: output$|^limit: memory$|^exec: in the|^life: pause/],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { TOOLS } from "../paths.ts";
 import { mounting, program, root } from "../testing.ts";
 import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
-import { COUNT, CRIU_PROLOGUE, checkpointCases, GOES_ON } from "./checkpoint.ts";
+import { COUNT, CRIU_PROLOGUE, checkpointCases, countInto, GOES_ON } from "./checkpoint.ts";
 import { SETTLE } from "./containerd.ts";
 
 /** Configuration shared with buildah, whose storage is of the same kind. */
@@ -106,7 +106,7 @@ const CHECKPOINTS: readonly Case[] = checkpointCases([
   { name: "checkpoint: leave running", run: "counting; podman container checkpoint --leave-running $c >/dev/null; a=$(last $c); sleep 0.5; goes_on $a $(last $c); podman rm -ft0 $c >/dev/null", output: "went on" },
   { name: "checkpoint: exec in what was restored", run: "counting; podman container checkpoint $c >/dev/null && podman container restore $c >/dev/null && podman exec $c echo hello; podman rm -ft0 $c >/dev/null", output: "hello" },
   { name: "checkpoint: export, import under another name", run: "counting; podman exec $c touch /written; podman container checkpoint --export $dir/$c.tar.gz $c >/dev/null; a=$(last $c); podman container restore --import $dir/$c.tar.gz --name $c-b >/dev/null; sleep 0.5; goes_on $a $(last $c-b); podman exec $c-b ls /written; podman rm -ft0 $c $c-b >/dev/null", output: "went on\n/written" },
-  { name: "checkpoint: export, import with a volume", run: "run -d --name $c -v vol-$c:/data $image sh -c 'i=0; while :; do i=$((i+1)); echo $i >/data/new; mv /data/new /data/n; sleep 0.05; done' >/dev/null; sleep 0.5; podman container checkpoint --export $dir/$c.tar.gz $c >/dev/null; podman rm $c >/dev/null; podman volume rm vol-$c >/dev/null; podman container restore --import $dir/$c.tar.gz >/dev/null; a=$(podman exec $c cat /data/n); sleep 0.3; goes_on $a $(podman exec $c cat /data/n); podman rm -ft0 $c >/dev/null; podman volume rm vol-$c >/dev/null", output: "went on" },
+  { name: "checkpoint: export, import with a volume", run: `run -d --name $c -v vol-$c:/data $image sh -c '${countInto("/data")}' >/dev/null; sleep 0.5; podman container checkpoint --export $dir/$c.tar.gz $c >/dev/null; podman rm $c >/dev/null; podman volume rm vol-$c >/dev/null; podman container restore --import $dir/$c.tar.gz >/dev/null; a=$(podman exec $c cat /data/n); sleep 0.3; goes_on $a $(podman exec $c cat /data/n); podman rm -ft0 $c >/dev/null; podman volume rm vol-$c >/dev/null`, output: "went on" },
   { name: "checkpoint: keep", run: "counting; podman container checkpoint --keep $c >/dev/null && podman container restore --keep $c >/dev/null && ls $dir/storage/overlay-containers/$(podman inspect --format '{{.Id}}' $c)/userdata | grep -E '^(dump|restore).log'; podman rm -ft0 $c >/dev/null", output: "dump.log\nrestore.log" },
   { name: "checkpoint: tty", run: "counting -t; podman container checkpoint $c >/dev/null; a=$(last $c); podman container restore $c >/dev/null; sleep 0.5; goes_on $a $(last $c); podman rm -ft0 $c >/dev/null", output: "went on" },
   { name: "checkpoint: open connection", run: `run -d --name $c -v ${TOOLS}:/tools:ro $image /tools/checkpointed both 80 /tmp/answers >/dev/null; sleep 0.5; podman container checkpoint $c 2>/dev/null || echo refused

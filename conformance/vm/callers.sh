@@ -4,7 +4,8 @@
 #   callers.sh SUITE [ARGUMENT]...    trixie, sid ...; the arguments are run.ts's: --cases PATTERN, --runtimes reg,crun, callers' names
 #
 # The root and its disk are made once and kept in build/roots and build/vm (5 GB). What is tested is this checkout's build. With --write
-# the tables go into conformance/callers/RESULTS-vm.md, where those of callers that are not run stay. The processor is emulated: conformance/callers/machine.ts says what that leaves out.
+# the tables go into conformance/callers/RESULTS-vm.md, for another suite than sid RESULTS-vm-SUITE.md, where those of callers that are not
+# run stay. The processor is emulated: conformance/callers/machine.ts says what that leaves out.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -34,10 +35,11 @@ cp -a "$top/build/reg" "$top/build/containerd-shim-reg-v2" "$top/build/tools" "$
 [ ! -e "$top/build/callers/cri" ] || cp -a "$top/build/callers/cri" "$checkout/build/callers/"
 
 results=$top/conformance/callers/RESULTS-vm.md
+[ "$suite" = sid ] || results=$top/conformance/callers/RESULTS-vm-$suite.md
 [ -z "$write" ] || [ ! -e "$results" ] || cp "$results" "$work/results/table.md"
 status=0
 "$top/conformance/vm/machine.sh" -s -m 4096 -t 7200 -r "$root" -c "$checkout" -w "$work/results" "
     echo \"\$(uname -r), \$(systemctl --version | head -n 1)\"
-    TMPDIR=/var/tmp node dist/conformance/callers/run.js --machine --results /results/table.md $arguments" || status=$?
+    TMPDIR=/var/tmp COUNTERS_PACE=0.5 node dist/conformance/callers/run.js --machine --results /results/table.md $arguments" || status=$?
 [ -z "$write" ] || [ ! -s "$work/results/table.md" ] || cp "$work/results/table.md" "$results"
 exit $status
