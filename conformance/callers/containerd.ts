@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
-import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { type Caller, type Case, IMAGE, type Place, peersBefore, SAME } from "./caller.ts";
 import { CRIU_PROLOGUE, checkpointCases, countInto, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** A daemon of its own, which `serve` starts in the background. */
@@ -211,6 +211,7 @@ export const containerdSystemd: Caller = {
 export const containerdShimSystemd: Caller = {
   ...containerdShim,
   name: "containerd-shim-systemd",
+  cases: peersBefore(containerdShim.cases),
   underSystemd: { cgroupManager: "systemd" },
   configure: (place) =>
     `${configureContainerd(place)}${FUNCTIONS}${GROUP_SYSTEMD}${place.runtime.kind === "reg" ? BY_OWN_SHIM_AS_RUNCS : BY_RUNC_SHIM}`,

@@ -4,7 +4,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILD, SHIM, TOOLS, TOP } from "../paths.ts";
 import { mounting, need, program, root } from "../testing.ts";
-import { type Caller, type Case, IMAGE, type Place, SAME } from "./caller.ts";
+import { type Caller, type Case, IMAGE, type Place, peersBefore, SAME } from "./caller.ts";
 import { CRIU_PROLOGUE, checkpointCases, countInto, GOES_ON, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 
 /** Of Debian's golang-k8s-cri-api-dev, unpacked by setup.sh. */
@@ -204,5 +204,6 @@ export const criSystemd: Caller = { ...cri, name: "cri-systemd", underSystemd: {
 export const criShimSystemd: Caller = {
   ...criShim,
   name: "cri-shim-systemd",
+  cases: peersBefore(criShim.cases),
   underSystemd: { cgroupManager: "systemd" },
 };

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BUILD, SHIM, TOOLS } from "../paths.ts";
 import { findProgram, mounting, need, program, root } from "../testing.ts";
-import { type Caller, type Case, type Place, SAME } from "./caller.ts";
+import { type Caller, type Case, type Place, peersBefore, SAME } from "./caller.ts";
 import { COUNT, checkpointCases, OPEN_CONNECTIONS, openConnection } from "./checkpoint.ts";
 import { configureContainerd } from "./containerd.ts";
 
@@ -152,5 +152,6 @@ export const dockerSystemd: Caller = {
 export const dockerShimSystemd: Caller = {
   ...dockerShim,
   name: "docker-shim-systemd",
+  cases: peersBefore(dockerShim.cases),
   underSystemd: { cgroupManager: "systemd" },
 };

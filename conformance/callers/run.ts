@@ -73,6 +73,8 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
   const skipAll = (reason: string): Run => ({ runtime, outcomes: cases.map(() => reason) });
   const why = caller.skip?.[runtime.kind];
   if (why !== undefined) return skipAll(why);
+  const reasons = cases.map((one) => one.skip?.[runtime.kind] ?? (one.slow && options.quick ? "slow" : undefined));
+  if (reasons.every((reason) => reason !== undefined)) return { runtime, outcomes: reasons };
   const place = await options.workshop.open(caller, runtime);
   const { session, prologue } = place;
   try {
@@ -80,14 +82,13 @@ async function runCases(caller: Caller, runtime: Runtime, options: Options): Pro
     if (started.status !== 0) return skipAll(`${caller.name} does not start: ${lastLine(started.stderr)}`);
     const outcomes: (Outcome | string)[] = [];
     for (const [index, one] of cases.entries()) {
-      const reason = one.skip?.[runtime.kind] ?? (one.slow && options.quick ? "slow" : undefined);
       const begin = Date.now();
       const run = (name: string) =>
         session.run(
           `c=${name}\n${prologue}\n${one.run}`,
           (one.slow ? SLOW_TIMEOUT_MS : CASE_TIMEOUT_MS) * options.slowness,
         );
-      const outcome = reason ?? (await runCase(one, `case${index}`, run));
+      const outcome = reasons[index] ?? (await runCase(one, `case${index}`, run));
       outcomes.push(outcome);
       if (options.verbose)
         console.log(`${caller.name} ${runtime.kind} ${one.name}: ${Date.now() - begin} ms${remark(one, outcome)}`);
