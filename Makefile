@@ -79,7 +79,8 @@ conformance: build tools ## run podman, buildah, containerd, docker and the OCI 
 ifeq ($(SUITE),)
 	@sh conformance/peers.sh
 	@sh conformance/callers/setup.sh $(CALLERS)
-	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
+	@node dist/conformance/callers/run.js $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write)); \
+	status=$$?; node dist/conformance/callers/suites.js; exit $$status
 else
 	@sh conformance/suites/callers.sh $(SUITE) $(if $(QUICK),--quick) $(if $(CALLERS),$(CALLERS),$(if $(QUICK),,--write))
 endif

@@ -11,17 +11,20 @@ import { podman, podmanSystemd, podmanUser, podmanUserCgroupfs } from "./podman.
 /** How much longer everything may take than on a machine with a processor of its own. */
 export const SLOWNESS = 5;
 
-/** A caller, and the cases of its list that are run when all are too many. */
+/**
+ * A caller, and the cases of its list that are run when all are too many: a container of Podman takes 8 s, a checkpoint and its restore 35 s. Of Docker's
+ * checkpoints there is the one that Docker 28 restores; with reg's shim it is the one after which the container goes on.
+ */
 // biome-ignore format: one caller, one line
 export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
   [podmanSystemd, /^(pod|systemd):|^run: output$|^limit: (memory|memory is enforced|pids|cpus)$|^security: device that|^exec: in the|^life: (pause|update)|^namespace: cgroup|^checkpoint: (restore|export, import under|open)/],
-  [podman, /^run: output$|^limit: (memory|pids)$|^exec: in the|^life: (pause|update)|^checkpoint: restore/],
-  [podmanUser, /^pod: (containers|stop)|^systemd: health|^run: (output|user by name)$|^limit: (memory|pids)$|^exec: (output|in the)|^life: (pause|update)|^mount: volume$/],
+  [podman, /^run: output$|^limit: memory$|^exec: in the|^life: (pause|update)|^checkpoint: restore/],
+  [podmanUser, /^pod: containers|^systemd: health|^run: (output|user by name)$|^limit: memory$|^exec: in the|^life: (pause|update)|^mount: volume$/],
   [podmanUserCgroupfs, /^run: output$|^limit: memory$|^exec: in the|^life: pause/],
   [containerdSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^security: device|^task: (exec|pause, resume|metrics|update|rm -f while paused)$|^checkpoint:/],
   [containerdShimSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^task: (exec|pause, resume|metrics|update)$|^checkpoint: restore/],
   [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output|^checkpoint:/],
   [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output|^checkpoint:/],
-  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list|^checkpoint: (start|open)/],
-  [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)|^checkpoint: start/],
+  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list|^checkpoint: start from it, in/],
+  [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)|^checkpoint: leave/],
 ]);

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Runtime } from "./caller.ts";
-import { type CaseResult, formatResults, mergeResults } from "./results.ts";
+import { type CaseResult, formatResults, formatSuites, mergeResults } from "./results.ts";
 
 const results = suite("results of callers");
 
@@ -32,6 +32,25 @@ results("what was run with other runtimes is not mixed", () => {
   const later = table("podman", "passed", [reg, crun]);
   assert.is(mergeResults(table("docker", "passed"), later), later);
   assert.is(mergeResults("", later), later);
+});
+
+results("the suites are the columns of one table, whose heads name the runtimes", () => {
+  const both = mergeResults(table("podman", "passed"), table("docker", "failed"));
+  const peers = table("podman", "passed", [reg, crun]);
+  assert.equal(
+    formatSuites(
+      new Map([
+        ["old", both],
+        ["new", peers],
+      ]),
+    ),
+    [
+      "| caller | old: reg | new: reg, crun 1 |",
+      "| --- | --- | --- |",
+      "| docker | 1.0: 0/1 |  |",
+      "| podman | 1.0: 1/1 | 1.0: 1/1, 1/1 |",
+    ],
+  );
 });
 
 results.run();

@@ -146,7 +146,7 @@ function cellOf({ result, checks, endedEarly }: Verdict): string {
 }
 
 /** The summary: cases passed, by caller. `versions` says which version of a caller it was. */
-export function formatSummary(
+function formatSummary(
   results: readonly CaseResult[],
   runtimes: readonly Runtime[],
   versions: ReadonlyMap<string, string>,
@@ -219,4 +219,35 @@ export function mergeResults(before: string, after: string): string {
   const rows = new Map([...earlier.rows, ...later.rows]).values();
   const sections = new Map([...earlier.sections, ...later.sections]).values();
   return `${[[later.head, ...rows].join("\n"), ...sections].join("\n\n")}\n`;
+}
+
+/**
+ * One table of several documents of formatResults, by the names of their columns. A cell has the caller's version, and what each runtime passed
+ * of what it ran, in the order of the column's head.
+ */
+export function formatSuites(documents: ReadonlyMap<string, string>): string[] {
+  const columns = [...documents].map(([suite, text]) => {
+    const { head, rows } = parseResults(text);
+    const labels = cellsOf(head.split("\n").at(-2) ?? "").slice(1);
+    return { title: `${suite}: ${labels.join(", ")}`, rows };
+  });
+  const callers = [...new Set(columns.flatMap(({ rows }) => [...rows.keys()]))].sort();
+  const cell = (caller: string, row: string | undefined) => {
+    if (row === undefined) return "";
+    const [version = "", ...scores] = cellsOf(row);
+    return `${version.slice(caller.length).trim()}: ${scores.map((score) => score.replace(" of ", "/")).join(", ")}`;
+  };
+  const lines = [
+    ["caller", ...columns.map(({ title }) => title)],
+    ["---", ...columns.map(() => "---")],
+    ...callers.map((caller) => [caller, ...columns.map(({ rows }) => cell(caller, rows.get(caller)))]),
+  ];
+  return lines.map((line) => `| ${line.join(" | ")} |`);
+}
+
+function cellsOf(row: string): string[] {
+  return row
+    .split("|")
+    .slice(1, -1)
+    .map((cell) => cell.trim());
 }

@@ -21,17 +21,7 @@ import { cri, criSandboxer, criShim } from "./cri.ts";
 import { docker, dockerShim } from "./docker.ts";
 import { MACHINE, SLOWNESS } from "./machine.ts";
 import { podman } from "./podman.ts";
-import {
-  type CaseResult,
-  faultOf,
-  formatResults,
-  formatSummary,
-  judge,
-  mergeResults,
-  printTable,
-  type Run,
-  sums,
-} from "./results.ts";
+import { type CaseResult, faultOf, formatResults, judge, mergeResults, printTable, type Run, sums } from "./results.ts";
 import { runtimeTools } from "./runtime-tools.ts";
 import type { Outcome } from "./session.ts";
 import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
@@ -169,17 +159,6 @@ async function inTurn<T, R>(items: readonly T[], work: (item: T) => Promise<R>):
   return results;
 }
 
-/** Puts the summary between its marks in the README beside this file. Where a suite's callers are run there is none. */
-function writeSummary(lines: readonly string[]): void {
-  const path = join(TOP, "conformance/callers/README.md");
-  if (!existsSync(path)) return;
-  const text = readFileSync(path, "utf8");
-  writeFileSync(
-    path,
-    text.replace(/(<!-- conformance -->\n).*?(<!-- \/conformance -->)/s, `$1${lines.join("\n")}\n$2`),
-  );
-}
-
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
     options: {
@@ -222,7 +201,6 @@ async function main(): Promise<void> {
   }
   if (values.write) {
     writeFileSync(join(TOP, "conformance/callers/RESULTS.md"), formatResults(results, runtimes, versions));
-    writeSummary(formatSummary(results, runtimes, versions));
   }
   const { passed, failed, skipped } = sums(results);
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

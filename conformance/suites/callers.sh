@@ -33,6 +33,7 @@ for written in RESULTS.md SHIM.md shim.svg; do
     [ ! -e "$root/reg/conformance/callers/$written" ] ||
         mv "$root/reg/conformance/callers/$written" "$top/conformance/callers/${written%.*}-$suite.${written##*.}"
 done
+node "$top/dist/conformance/callers/suites.js"
 [ -n "$before" ] || left | while read -r directory; do
     find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null || true # what is in use stays
 done

@@ -41,5 +41,8 @@ status=0
 "$top/conformance/vm/machine.sh" -s -m 4096 -t 7200 -r "$root" -c "$checkout" -w "$work/results" "
     echo \"\$(uname -r), \$(systemctl --version | head -n 1)\"
     TMPDIR=/var/tmp COUNTERS_PACE=0.5 node dist/conformance/callers/run.js --machine --results /results/table.md $arguments" || status=$?
-[ -z "$write" ] || [ ! -s "$work/results/table.md" ] || cp "$work/results/table.md" "$results"
+if [ -n "$write" ] && [ -s "$work/results/table.md" ]; then
+    cp "$work/results/table.md" "$results"
+    node "$top/dist/conformance/callers/suites.js"
+fi
 exit $status
