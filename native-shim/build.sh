@@ -20,6 +20,7 @@ warnings="-std=gnu11 -Wno-c2x-extensions -Wall -Wextra -Werror -Wshadow -Wmissin
 if [ -n "${SANITIZE:-}" ]; then
     cc=${CC:-cc}
     flags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"
+    others="-O1 -fsanitize=address -fno-omit-frame-pointer" # what is not ours is only to use memory well: half of the time
     link=-lpthread
     snapshot=
 else
@@ -34,13 +35,14 @@ else
     fi
     cc="${CC:-musl-gcc} $kernel"
     flags="-O2 -g -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables"
+    others=$flags
     link="-static -Wl,--gc-sections"
     [ -n "${KEEP_SYMBOLS:-}" ] || link="$link -s"
     snapshot=0x10000000 bytecode=0x18000000
 fi
 
 # What was compiled otherwise is compiled anew. All paths are relative: none of the build gets into the programs.
-how=$($cc --version | head -n 1)$cc$flags$train
+how=$($cc --version | head -n 1)$cc$others$train
 for library in "$engine/libquickjs.a" "$seccomp/libseccomp.a"; do
     [ "$(cat "$library.how" 2>/dev/null)" = "$how" ] || rm -f "$library"
 done
@@ -57,7 +59,7 @@ compile_engine() {
     compilers=
     for file in native-shim/engine.c "$source/libregexp.c" "$source/libunicode.c" "$source/dtoa.c"; do
         # shellcheck disable=SC2086
-        $cc $flags -D_GNU_SOURCE -fwrapv -w -I$source "$@" -c "$file" -o "$engine/$(basename "$file" .c).o" &
+        $cc $others -D_GNU_SOURCE -fwrapv -w -I$source "$@" -c "$file" -o "$engine/$(basename "$file" .c).o" &
         compilers="$compilers $!"
     done
     # shellcheck disable=SC2086
@@ -90,7 +92,7 @@ if [ ! -f "$seccomp/libseccomp.a" ]; then
     for file in "$seccomp_source"/src/*.c; do
         case $file in */arch-syscall-dump.c) continue ;; esac
         # shellcheck disable=SC2086
-        $cc $flags -D_GNU_SOURCE -DHAVE_LINUX_SECCOMP_H -w -I$seccomp_source -I$seccomp_source/include -c "$file" \
+        $cc $others -D_GNU_SOURCE -DHAVE_LINUX_SECCOMP_H -w -I$seccomp_source -I$seccomp_source/include -c "$file" \
             -o "$seccomp/$(basename "$file" .c).o" &
         compilers="$compilers $!"
     done
