@@ -25,6 +25,6 @@ export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
   [containerdShimSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^task: (exec|pause, resume|metrics|update)$|^checkpoint: restore/],
   [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output|^checkpoint:/],
   [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output|^checkpoint:/],
-  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^mount: list|^checkpoint: start from it, in/],
+  [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^checkpoint: start from it, in/],
   [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)|^checkpoint: leave/],
 ]);
