@@ -131,9 +131,9 @@ clean: ## remove build/ and dist/
 	rm -rf build dist
 
 # `npm ci` refuses a lock file whose optional packages for other platforms a registry does not have; `npm install` leaves them out.
-# The addons of ffi-napi are compiled here: no path of the build is to be in them.
+# The addons of ffi-napi are compiled here: no path of the build is to be in them, and no build id, which is made of such.
 node_modules/.installed: export CXXFLAGS = -ffile-prefix-map=$(CURDIR)=.
-node_modules/.installed: export LDFLAGS = -Wl,-z,relro
+node_modules/.installed: export LDFLAGS = -Wl,-z,relro -Wl,--build-id=none
 node_modules/.installed: package-lock.json
 	npm ci --no-fund --no-audit --loglevel=error >/dev/null 2>&1 || npm install --no-save --no-fund --no-audit --loglevel=error
 	touch $@

@@ -40,8 +40,8 @@ function addons(out: string): Plugin {
         const addon: string = require("node-gyp-build").path(join(TOP, dirname(dirname(path))));
         const name = basename(addon);
         copyFileSync(addon, join(out, name));
-        // Debug information and build id hold the path of the build.
-        execFileSync("strip", ["--strip-unneeded", "--remove-section=.note.gnu.build-id", join(out, name)]);
+        // Debug information holds the path of the build. To remove a section with it would cost the addon its GNU_RELRO.
+        execFileSync("strip", ["--strip-unneeded", join(out, name)]);
         chmodSync(join(out, name), 0o644);
         return { contents: `module.exports = () => require("./${name}")`, loader: "js" };
       });
