@@ -3,9 +3,10 @@
  */
 import { RegError } from "../../errors/errors.ts";
 import { Collector } from "./collector.ts";
-import { isOfAll, takeCommand, takeProgram } from "./command.ts";
+import { takeCommand, takeProgram } from "./command.ts";
 import { hasWildcard } from "./glob.ts";
 import { makeCache } from "./ld-cache.ts";
+import { isOfAll } from "./of-all.ts";
 import { ownerOf } from "./owner.ts";
 import { takePreset } from "./presets.ts";
 import { byBytes } from "./root.ts";
@@ -37,15 +38,16 @@ export function computeClosure(request: ClosureRequest): Closure {
   collector.settle();
   for (const taken of [command, ...programs])
     if (taken !== undefined) takeOwnData(taken.program, taken.asked, collector);
-  for (const program of packaged) takeOwnData(program, program, collector);
+  for (const program of [...packaged, ...collector.called]) takeOwnData(program, program, collector);
   collector.settle();
   const asked = [command, ...programs].flatMap((taken) => (taken === undefined ? [] : [taken.program]));
   // Folders belong to many packages.
   const tried = (request.traced ?? []).flatMap(({ path, why }) =>
     why === undefined || !collector.root.isFile(path) ? [] : [path],
   );
-  takePackageFolders([...asked, ...packaged, ...tried], collector);
-  takeSystemDirectories([...asked, ...packaged], collector);
+  const called = [...collector.called];
+  takePackageFolders([...asked, ...packaged, ...called, ...tried], collector);
+  takeSystemDirectories([...asked, ...packaged, ...called], collector);
   for (const text of request.directories ?? []) takeDirectory(text, collector);
   takeBase(collector);
   collector.settle();

@@ -11,6 +11,7 @@ import { ElfReader, isCompatible, type LoadedObject } from "./loader/objects.ts"
 import { type Packages, readPackages } from "./packages/packages.ts";
 import { type Resolved, Root } from "./root.ts";
 import { isElf, parseScript, readHead } from "./script.ts";
+import { SEARCH_PATH } from "./search-path.ts";
 import { takeScript } from "./shebang.ts";
 import type { ClosureFile, ClosureRequest, GeneratedDirectory, GeneratedFile, Reason } from "./types.ts";
 
@@ -48,9 +49,6 @@ export interface Rule {
   apply(subject: Subject, collector: Collector): void;
 }
 
-/** Where programs are looked up: a shell's default, and Debian's. */
-export const SEARCH_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
 /** What the kernel fills: never part of an environment, but for the folders themselves. */
 const OF_KERNEL = /^\/(proc|sys|dev)\/./;
 /** What a running system fills. */
@@ -76,6 +74,8 @@ export class Collector {
   readonly processes = new Map<string, Process>();
   /** Shell scripts and the text of them, to tell what they call. */
   readonly shellScripts = new Map<string, string>();
+  /** Programs that the command, or a script that was asked for, calls itself, by path: as good as asked for. */
+  readonly called = new Set<string>();
   readonly #rules: readonly Rule[];
   readonly #excluded: readonly Pattern[];
   readonly #queue: { resolved: Resolved; asked: string; asker: Asker }[] = [];
@@ -216,13 +216,16 @@ export class Collector {
     this.generated.set(path, file);
   }
 
-  /** The path of a program in the root's search path. */
-  findProgram(name: string): string | undefined {
+  /** The path of a program in the root's search path, or another one. */
+  findProgram(name: string, folders: readonly string[] = SEARCH_PATH): string | undefined {
     if (name.includes("/")) return this.root.isFile(name) ? name : undefined;
-    return SEARCH_PATH.map((folder) => join(folder, name)).find((path) => {
-      const found = this.root.resolve(path);
-      return found?.stats.isFile() === true && (found.stats.mode & 0o111) !== 0;
-    });
+    return folders.map((folder) => join(folder, name)).find((path) => this.isProgram(path));
+  }
+
+  /** Whether a file there may be executed. */
+  isProgram(path: string): boolean {
+    const found = this.root.resolve(path);
+    return found?.stats.isFile() === true && (found.stats.mode & 0o111) !== 0;
   }
 
   /** A warning that is made when all files are known; undefined for none. */

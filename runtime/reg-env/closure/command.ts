@@ -4,6 +4,7 @@
  */
 import { posix } from "node:path";
 import type { Asker, Collector } from "./collector.ts";
+import { isOfAll } from "./of-all.ts";
 import { isElf, isShell, parseScript, readHead } from "./script.ts";
 import { interpreterByName } from "./shebang.ts";
 import { commandsOf } from "./shell.ts";
@@ -20,14 +21,6 @@ export interface TakenCommand {
   readonly asked: string;
   /** As it can be executed: a file that is no program has its interpreter before it. */
   readonly args: readonly string[];
-}
-
-/** Folders that belong to everybody: whoever names one hardly means all that is in it. */
-const OF_ALL =
-  /^\/((bin|boot|dev|etc|home|lib\w*|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)|usr\/(bin|games|include|lib\w*|libexec|local|sbin|share|src)|usr\/share\/(locale|doc|man|info|icons|zoneinfo)|usr\/lib\/[^/]+-linux-[^/]+|var\/(cache|lib|log|run|spool|tmp))?$/;
-/** Whether it is a folder whose contents nobody means who names it. */
-export function isOfAll(path: string): boolean {
-  return OF_ALL.test(path);
 }
 
 /** Of these nothing is said: they are there in every container, or are for output. */
@@ -130,8 +123,10 @@ function takeCalled(args: readonly string[], collector: Collector): void {
 function takePrograms(names: readonly string[], collector: Collector): void {
   for (const name of names) {
     const path = collector.findProgram(name);
-    if (path !== undefined)
-      collector.add(path, { rule: "command", text: `the command calls ${name}`, as: "program", calls: true });
+    if (path === undefined) continue;
+    const asker = { rule: "command", text: `the command calls ${name}`, as: "program", calls: true } as const;
+    const added = collector.add(path, asker);
+    if (added !== undefined) collector.called.add(added.path);
   }
 }
 
@@ -193,7 +188,7 @@ class NamedFiles {
     }
     // Words such as `run` and `dev` are no folders at the top.
     if (!name.includes("/") && this.#cwd === "/") return;
-    if (!OF_ALL.test(found.path)) this.#collector.addTree(path, asker);
+    if (!isOfAll(found.path)) this.#collector.addTree(path, asker);
     else if (!PASSING.test(found.path))
       warnings.add(
         `the command names ${found.path}, of which only what else is needed comes in (--include it to have all)`,

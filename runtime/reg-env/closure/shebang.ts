@@ -1,4 +1,5 @@
 /** What a script brings: its interpreter, through env(1) or not, and that one's interpreter. */
+import { programsInVariables, searchPathOf } from "./called.ts";
 import type { Asker, Collector } from "./collector.ts";
 import { BY_EXTENSION, isShell, type Script } from "./script.ts";
 import { commandsOf } from "./shell.ts";
@@ -33,25 +34,26 @@ export function takeScript(collector: Collector, path: string, script: Script, a
   const named = script.program ?? script.interpreter;
   if (isShell(named)) {
     const text = collector.root.readText(path) ?? "";
-    if (asker.calls === true) takeCommands(path, text, collector);
+    if (asker.calls === true) takeCommands(path, text, collector, asker.named === true);
     else collector.shellScripts.set(path, text);
   }
   return { interpreter };
 }
 
-/** A guess, which brings too much rather than too little; only for scripts that were asked for, and scripts that these call. */
-export function takeCommands(script: string, text: string, collector: Collector): void {
+/**
+ * A guess, which brings too much rather than too little; only for scripts that were asked for (`named`), and scripts that these call.
+ */
+export function takeCommands(script: string, text: string, collector: Collector, named = false): void {
+  const folders = searchPathOf(text, collector);
+  const add = (path: string, reason: string) => {
+    const added = collector.add(path, { rule: "script", from: script, text: reason, as: "program", calls: true });
+    if (named && added !== undefined) collector.called.add(added.path);
+  };
   for (const command of commandsOf(text)) {
-    const found = collector.findProgram(command);
-    if (found !== undefined)
-      collector.add(found, {
-        rule: "script",
-        from: script,
-        text: `${script} seems to call ${command}`,
-        as: "program",
-        calls: true,
-      });
+    const found = collector.findProgram(command, folders);
+    if (found !== undefined) add(found, `${script} seems to call ${command}`);
   }
+  for (const path of programsInVariables(script, text, collector)) add(path, `${script} has its path in a variable`);
 }
 
 function plain(name: string): string {

@@ -9,7 +9,7 @@ import { canonicalJson, digestOf, toHex } from "../../reg/digest.ts";
 import type { Entry, FileEntry, Unit } from "../../reg/manifest.ts";
 import { parseEnvironmentName } from "../../reg/name.ts";
 import { treeDigest } from "../../reg/tree.ts";
-import { SEARCH_PATH } from "../closure/collector.ts";
+import { SEARCH_PATH } from "../closure/search-path.ts";
 import type { Reason } from "../closure/types.ts";
 import { type Installed, installEnvironment } from "../store/environment.ts";
 import { block } from "../store/hash.ts";

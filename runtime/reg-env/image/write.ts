@@ -10,7 +10,7 @@ import { createGzip } from "node:zlib";
 import type { Manifest } from "../../reg/manifest.ts";
 import { type EnvironmentName, formatEnvironmentName } from "../../reg/name.ts";
 import { readUnit } from "../../reg/tree.ts";
-import { SEARCH_PATH } from "../closure/collector.ts";
+import { SEARCH_PATH } from "../closure/search-path.ts";
 import { readManifest } from "../store/environment.ts";
 import { FIXED_MTIME } from "../store/header.ts";
 import { type Store, withShared } from "../store/store.ts";

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { RegError } from "../../errors/errors.ts";
-import { SEARCH_PATH } from "../closure/collector.ts";
+import { SEARCH_PATH } from "../closure/search-path.ts";
 import type { TracedFile } from "../closure/types.ts";
 import { parseTrace } from "./parse.ts";
 

@@ -1,32 +1,50 @@
 /** Whether a command did the same in two places. */
 import type { Outcome } from "./place.ts";
 
-/** In words, what differs; undefined for nothing. `again` is a second run in the first place: what differs there means nothing. */
-export function difference(full: Outcome, own: Outcome, again?: Outcome): string | undefined {
-  if (full.answer !== undefined || own.answer !== undefined) {
-    if (own.answer === undefined) return `there was no answer in time${said(own)}`;
-    if (isSteady(full.answer, again?.answer) && plain(full.answer ?? "") !== plain(own.answer))
-      return `the probe got ${shown(own.answer)} instead of ${shown(full.answer ?? "")}`;
-    return undefined;
-  }
+export interface Difference {
+  /** In words. */
+  readonly text: string;
+  /** The content of a file, which may have been the same in the runs so far by chance: little in it depends on time, or on who was first. */
+  readonly isContent: boolean;
+}
+
+/** undefined for nothing. `again` are more runs in the first place: what differs among them means nothing. */
+export function difference(full: Outcome, own: Outcome, again: readonly Outcome[] = []): Difference | undefined {
+  const text =
+    full.answer !== undefined || own.answer !== undefined ? ofAnswer(full, own, again) : ofRun(full, own, again);
+  if (text !== undefined) return { text, isContent: false };
+  if (full.answer !== undefined || own.answer !== undefined) return undefined;
+  const isOwn = (line: string) => own.files.includes(line);
+  const isAlways = (line: string) => again.every(({ files }) => files.includes(line));
+  const ownNames = new Set(own.files.map(nameOf));
+  const names = again.map(({ files }) => new Set(files.map(nameOf)));
+  const missing = full.files.map(nameOf).find((name) => !ownNames.has(name) && names.every((each) => each.has(name)));
+  if (missing !== undefined) return { text: `it did not write ${missing}`, isContent: false };
+  const other = full.files.find((line) => !isOwn(line) && isAlways(line));
+  return other === undefined ? undefined : { text: `it wrote ${nameOf(other)} otherwise`, isContent: true };
+}
+
+function ofAnswer(full: Outcome, own: Outcome, again: readonly Outcome[]): string | undefined {
+  const others = again.map(({ answer }) => answer);
+  if (own.answer === undefined) return `there was no answer in time${said(own)}`;
+  if (!isSteady(full.answer, others) || plain(full.answer ?? "") === plain(own.answer)) return undefined;
+  return `the probe got ${shown(own.answer)} instead of ${shown(full.answer ?? "")}`;
+}
+
+function ofRun(full: Outcome, own: Outcome, again: readonly Outcome[]): string | undefined {
   if (full.late !== own.late)
     return own.late ? "it did not end in time" : `it ended, with status ${own.status}${said(own)}`;
   if (full.status !== own.status) return `its status was ${own.status} instead of ${full.status}${said(own)}`;
-  for (const stream of ["stdout", "stderr"] as const)
-    if (isSteady(full[stream], again?.[stream]) && plain(full[stream]) !== plain(own[stream]))
+  for (const stream of ["stdout", "stderr"] as const) {
+    const others = again.map((each) => each[stream]);
+    if (isSteady(full[stream], others) && plain(full[stream]) !== plain(own[stream]))
       return `its ${stream} was ${shown(own[stream], full[stream])} instead of ${shown(full[stream], own[stream])}`;
-  const steady = new Set(again === undefined ? full.files : full.files.filter((line) => again.files.includes(line)));
-  const names = new Set((again?.files ?? full.files).map(nameOf));
-  const lost = [...steady].find((line) => !own.files.includes(line));
-  if (lost !== undefined) return `it wrote ${nameOf(lost)} otherwise, or not at all`;
-  const missing = full.files
-    .map(nameOf)
-    .find((name) => names.has(name) && !own.files.some((line) => nameOf(line) === name));
-  return missing === undefined ? undefined : `it did not write ${missing}`;
+  }
+  return undefined;
 }
 
-function isSteady(one = "", other = one): boolean {
-  return plain(one) === plain(other);
+function isSteady(one: string | undefined, others: readonly (string | undefined)[]): boolean {
+  return others.every((other) => other === undefined || plain(one ?? "") === plain(other));
 }
 
 /** Without what differs from run to run. */

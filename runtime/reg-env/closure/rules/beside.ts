@@ -12,6 +12,8 @@ const QUOTED = /(["'])((?:(?!\1)[^\\\n]){1,200})\1/g;
 /** Words of a shell script that can only be paths, or have an ending. */
 const BARE = /(?:^|[\s=(])((?:\.{1,2}|[\w.-]+)?\/[\w./+-]{1,200}|[\w-]+\.[A-Za-z]\w{0,8})(?=[\s;)|&]|$)/gm;
 const PYTHON_IMPORT = /^[ \t]*(?:import|from)[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*)/gm;
+const C_SOURCE = /\.([chCH]|cc|cpp|cxx|hh|hpp|hxx|inc|m|mm|S)$/;
+const C_INCLUDE = /^[ \t]*#[ \t]*(?:include|import)[ \t]*"([^"\n]{1,200})"/gm;
 const LARGEST_BYTES = 1024 * 1024;
 const MOST_NAMES = 5000;
 
@@ -20,6 +22,10 @@ export const beside: Rule = {
   apply({ path, interpreter, elf, asker }, collector) {
     const isAsked = asker.named === true && asker.rule !== "include";
     if (!isAsked || elf !== undefined || interpreter === undefined) return;
+    if (C_SOURCE.test(path)) {
+      takeIncluded(path, asker, collector);
+      return;
+    }
     // By the name that it is called by: what /bin/sh leads to may be busybox.
     const script = parseScript(readHead(collector.root.hostPath(path)));
     const runner = script?.program ?? script?.interpreter ?? asker.runner ?? interpreter;
@@ -29,7 +35,7 @@ export const beside: Rule = {
     const text = collector.root.readText(path) ?? "";
     if (text.includes("\0")) return;
     const names = new Set([...text.matchAll(QUOTED)].map(([, , name = ""]) => name));
-    if (isShell(runner)) takeCommands(path, text, collector);
+    if (isShell(runner)) takeCommands(path, text, collector, true);
     if (isShell(runner)) for (const [, name = ""] of text.matchAll(BARE)) names.add(name);
     const next = { ...asker, rule: "beside", from: path, as: "data", runner } as const;
     for (const name of [...names].slice(0, MOST_NAMES)) take(name, path, next, collector);
@@ -57,6 +63,16 @@ function take(name: string, script: string, asker: Asker, collector: Collector):
       folder.split("/").length > 2
     )
       collector.addTree(path, { ...asker, text });
+  }
+}
+
+/** `#include "own.h"`, and what that one includes. */
+function takeIncluded(path: string, asker: Asker, collector: Collector): void {
+  if ((collector.root.resolve(path)?.stats.size ?? 0) > LARGEST_BYTES) return;
+  const next = { ...asker, rule: "beside", from: path, text: `${path} includes it`, as: "data" } as const;
+  for (const [, name = ""] of (collector.root.readText(path) ?? "").matchAll(C_INCLUDE)) {
+    const own = posix.resolve(dirname(path), name);
+    if (collector.root.isFile(own)) collector.add(own, next);
   }
 }
 

@@ -6,7 +6,7 @@ import { basename } from "node:path";
 import type { Collector } from "../collector.ts";
 
 /** Languages and shells have rules of their own. */
-const OTHERS = /^(python|perl|node|nodejs|git|sh|bash|dash|ruby|java|php|lua|tclsh|emacs)[\d.]*$/;
+export const LANGUAGES = /^(python|perl|node|nodejs|git|sh|bash|dash|ruby|java|php|lua|tclsh|emacs)[\d.]*$/;
 
 export function takeOwnData(program: string, asked: string, collector: Collector): void {
   const owner = collector.packages.ownerOf(program)?.name ?? "";
@@ -18,7 +18,7 @@ export function takeOwnData(program: string, asked: string, collector: Collector
     ]),
   );
   for (const name of names) {
-    if (name === "" || OTHERS.test(name)) continue;
+    if (name === "" || LANGUAGES.test(name)) continue;
     const asker = {
       rule: "own-data",
       from: program,

@@ -204,4 +204,143 @@ rules("a plugin for musl does not lack libc.so, whose part the loader plays", ()
   assert.match(warningsOf(glibc, "p"), /plugin\.so needs libc\.so, which is not there/);
 });
 
+rules(
+  "a script's programs come in from folders that it puts in PATH, from values of variables, and of its package",
+  () => {
+    const closure = compute(
+      {
+        ...database({
+          base: { source: "db", files: ["/usr/bin/db-init", "/usr/bin/db-server"] },
+          client: { source: "db", files: ["/usr/bin/db-print"] },
+          other: { files: ["/usr/bin/db-other"] },
+        }),
+        "srv/task.sh":
+          "#!/bin/sh\n# PATH=/opt/comment:$PATH\nPATH=$(echo /usr/lib/db/*/bin):$PATH:/opt/behind\ndb-make; db-tool\nexec db-init\n",
+        "usr/bin/sh": dynamicProgram(),
+        "usr/lib/db/15/bin/db-make": dynamicProgram(),
+        "usr/lib/db/15/bin/db-tool": dynamicProgram(),
+        "usr/bin/db-tool": dynamicProgram(),
+        "opt/comment/db-make": { text: "#!/bin/sh\n", mode: 0o755 },
+        "opt/behind/db-init": { text: "#!/bin/sh\n", mode: 0o755 },
+        "usr/bin/db-init":
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's
+          '#!/bin/sh\nSERVER=${DB_SERVER:-/usr/sbin/db-daemon}\nlog=/etc/init.d/db\n"$base/extra/db-print" $base/db-other `$SERVER`\n',
+        "usr/sbin/db-daemon": dynamicProgram(),
+        "usr/bin/db-print": dynamicProgram(),
+        "usr/bin/db-other": dynamicProgram(),
+        "usr/bin/db-server": dynamicProgram(),
+        "etc/init.d/db": { text: "#!/bin/sh\n", mode: 0o755 },
+      },
+      { command: { args: ["/srv/task.sh"], cwd: "/" }, programs: [] },
+    );
+    const taken = [
+      "/usr/lib/db/15/bin/db-make",
+      "/usr/lib/db/15/bin/db-tool",
+      "/usr/sbin/db-daemon",
+      "/usr/bin/db-print",
+    ];
+    assert.equal(has(closure, ...taken), [true, true, true, true]);
+    const left = [
+      "/usr/bin/db-tool",
+      "/opt/comment/db-make",
+      "/opt/behind/db-init",
+      "/usr/bin/db-other",
+      "/etc/init.d/db",
+    ];
+    assert.equal(has(closure, ...left, "/usr/bin/db-server"), [false, false, false, false, false, false]);
+  },
+);
+
+rules("what a script that was asked for calls itself has its data, what that calls has none", () => {
+  const closure = compute(
+    {
+      "srv/task.sh": "#!/bin/sh\nfirst\n",
+      "usr/bin/sh": dynamicProgram(),
+      "usr/bin/first": "#!/bin/sh\nsecond\n",
+      "usr/bin/second": dynamicProgram(),
+      "etc/first/conf": "",
+      "etc/second/conf": "",
+    },
+    { command: { args: ["/srv/task.sh"], cwd: "/" }, programs: [] },
+  );
+  assert.equal(has(closure, "/usr/bin/second", "/etc/first/conf", "/etc/second/conf"), [true, true, false]);
+});
+
+rules(
+  "programs that are named in a program come in where they are beside it, in a folder of its own, or a command",
+  () => {
+    const closure = compute(
+      {
+        "usr/lib/db/bin/make": dynamicProgram({ imports: ["popen"], tail: "\0server\0locale -a\0sort\0text -x \n\0" }),
+        "usr/lib/db/bin/server": dynamicProgram(),
+        "usr/lib/db/bin/dump": dynamicProgram(),
+        "usr/bin/locale": dynamicProgram(),
+        "usr/bin/sort": dynamicProgram(),
+        "usr/bin/text": dynamicProgram(),
+      },
+      { programs: ["/usr/lib/db/bin/make"] },
+    );
+    assert.equal(has(closure, "/usr/lib/db/bin/server", "/usr/bin/locale"), [true, true]);
+    assert.equal(has(closure, "/usr/lib/db/bin/dump", "/usr/bin/sort", "/usr/bin/text"), [false, false, false]);
+  },
+);
+
+rules("folders that a program names come in, without secrets, and of /var without files", () => {
+  const tail = "\0/etc/dbms/\0/usr/share/zones\0/usr/share/locale\0/usr/share/dbms/man\0/var/lib/dbms\0see /opt/text\0";
+  const closure = compute(
+    {
+      "usr/bin/p": dynamicProgram({ tail, needed: ["libq.so"] }),
+      [`${LIB}/libq.so`]: library("libq.so", { tail: "\0/usr/share/of-library\0" }),
+      "etc/dbms/my.cnf": "",
+      "etc/dbms/secret": { text: "", mode: 0o640 },
+      "usr/share/zones/Berlin": "",
+      "usr/share/locale/de": "",
+      "usr/share/dbms/man/p.1": "",
+      "usr/share/of-library/x": "",
+      "var/lib/dbms/table": "",
+      "opt/text/x": "",
+    },
+    { programs: ["p"] },
+  );
+  assert.equal(has(closure, "/etc/dbms/my.cnf", "/usr/share/zones/Berlin", "/var/lib/dbms"), [true, true, true]);
+  const left = ["/etc/dbms/secret", "/usr/share/locale/de", "/usr/share/dbms/man/p.1", "/usr/share/of-library/x"];
+  assert.equal(has(closure, ...left, "/var/lib/dbms/table", "/opt/text/x"), [false, false, false, false, false, false]);
+});
+
+rules(
+  "a compiler has its assembler, its linker, headers and the C library to link with; a source what it includes",
+  () => {
+    const closure = compute(
+      {
+        "usr/bin/gcc": { link: "x86_64-linux-gnu-gcc-12" },
+        "usr/bin/x86_64-linux-gnu-gcc-12": dynamicProgram(),
+        "usr/bin/as": dynamicProgram(),
+        "usr/bin/ld": { link: "x86_64-linux-gnu-ld" },
+        "usr/bin/x86_64-linux-gnu-ld": dynamicProgram(),
+        "usr/include/stdio.h": "",
+        [`${LIB}/Scrt1.o`]: "",
+        [`${LIB}/libc.so`]: "GROUP ( /lib/x86_64-linux-gnu/libc.so.6 )",
+        [`${LIB}/libssl.so`]: "",
+        "srv/c/main.c": '#include <stdio.h>\n #  include "own.h"\n',
+        "srv/c/own.h": '#include "sub/more.h"\n',
+        "srv/c/sub/more.h": "",
+        "srv/c/other.h": "",
+      },
+      { command: { args: ["gcc", "main.c"], cwd: "/srv/c" }, programs: [] },
+    );
+    const taken = [
+      "/usr/bin/as",
+      "/usr/bin/x86_64-linux-gnu-ld",
+      "/usr/include/stdio.h",
+      `/${LIB}/Scrt1.o`,
+      `/${LIB}/libc.so`,
+    ];
+    assert.equal(
+      has(closure, ...taken, "/srv/c/own.h", "/srv/c/sub/more.h"),
+      taken.concat("", "").map(() => true),
+    );
+    assert.equal(has(closure, `/${LIB}/libssl.so`, "/srv/c/other.h"), [false, false]);
+  },
+);
+
 rules.run();
