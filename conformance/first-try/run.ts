@@ -25,6 +25,7 @@ interface Generated {
   readonly files: number;
   readonly trial?: {
     readonly same: boolean;
+    readonly status?: number;
     readonly difference?: string;
     readonly rounds: number;
     readonly added: readonly { readonly path: string }[];
@@ -36,6 +37,8 @@ const MOST_SHOWN = 3;
 function outcomeOf({ trial }: Generated): string {
   if (trial === undefined) return "not tried";
   if (!trial.same) return `differs: ${trial.difference}`;
+  if (trial.status !== undefined && trial.status !== 0)
+    return `fails in the full root as well, with status ${trial.status}`;
   if (trial.added.length === 0) return "first try";
   const shown = trial.added.slice(0, MOST_SHOWN).map(({ path }) => path);
   const more = trial.added.length - shown.length;

@@ -56,7 +56,7 @@ mkdir -p c && printf "#include <stdio.h>\n#include \"own.h\"\nint main(void) { r
 echo "#define OWN \"hello\"" >c/own.h
 musl-gcc -o c/hello-musl c/hello.c
 
-mkdir -p graph && echo "digraph { label=\"hello\"; a -> b -> c; a -> c [label=edge] }" >graph/in.dot
+mkdir -p graph && echo "digraph { label=\"hello\"; a -> b -> c; a -> c [label=third] }" >graph/in.dot
 
 mkdir -p web/templates && python3 -m venv web/venv
 echo "def greet(name): return \"hello \" + name" >"$(echo web/venv/lib/python3*/site-packages)/greeting.py"

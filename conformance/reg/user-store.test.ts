@@ -42,6 +42,7 @@ const test = needs(
   need("user namespaces for users", works(...AS_MAPPED_ROOT, "true")),
   need("a checkout that users can read", works(...AS_USER, process.execPath, REG_ENV, "--help")),
 );
+const traced = needs(stores, root, mounting, cgroups, program("busybox"), program("setpriv"), program("strace"));
 const asRoot = needs(stores, root, mounting, cgroups, program("busybox"));
 
 interface Home {
@@ -146,6 +147,39 @@ test("as root of a user namespace it is the same store, and what runs there is t
     assert.match(ok(home.mapped("verify")), /: all in order\n$/);
     assert.is(ok(home.mapped("run", "app@1", "--network", "host")), "srv/closed/page0\n0:555\n0:4555\nwritten\n");
   }));
+
+test("a user tries a command above a directory: what it wrote, and a server's answer; above the machine's root that is an error", () =>
+  withFixture((fixture) => {
+    const home = makeHome(fixture);
+    const path = makeRoot(fixture);
+    symlinkSync("busybox", join(path, "bin/httpd"));
+    const trial = (root: string, ...line: string[]) =>
+      home.regEnv("generate", "app@1", "--replace", "--root", root, "--trial", ...line);
+    const words = /^trial: the same as in the full root, at the first try \((.*)\)$/m;
+    const written = trial(path, "--", "sh", "-c", "echo x >/tmp/out; id -u");
+    assert.is(words.exec(ok(written))?.[1], "status 0");
+    assert.is(written.stderr, "");
+    const served = trial(path, "--probe", "http:8000/page", "--", "httpd", "-f", "-p", "8000", "-h", "/srv/closed");
+    assert.is(words.exec(ok(served))?.[1], "an answer to the probe");
+    const failed = trial(path, "--", "sh", "-c", "echo wrong >&2; exit 3");
+    assert.is(words.exec(ok(failed))?.[1], "status 3");
+    assert.match(failed.stderr, /warning: trial: the command fails, in the full root as well.*; it said "wrong"/);
+    const { status, stderr } = trial("/", "--", "sh", "-c", "exit 1");
+    assert.is(status, 1);
+    assert.match(stderr, /^reg-env: trial: there is no place to run the command: mount: .*\nhint: .*--root/m);
+  }));
+
+traced("a user traces a command in a directory, and root of a user namespace does", () =>
+  withFixture((fixture) => {
+    const home = makeHome(fixture);
+    const path = makeRoot(fixture);
+    const line = ["--root", path, "--trace", "--", "sh", "-c", "name=/srv/closed/page; cat $name"];
+    for (const call of [home.regEnv, home.mapped]) {
+      assert.match(ok(call("generate", "app@1", "--replace", ...line)), /^srv\/closed\/page/);
+      assert.ok(existsSync(join(home.path, ".local/share/reg/default/environments/app@1/tree/srv/closed/page")));
+    }
+  }),
+);
 
 test("what a user can not have is said, and nothing of it is made", () =>
   withFixture((fixture) => {

@@ -39,6 +39,8 @@ export interface ConfigOptions {
   /** A limit for memory and swap together. */
   readonly memoryBytes?: number;
   readonly volumes?: readonly Volume[];
+  /** The runtime is called as root of a user namespace that this process is not in. */
+  readonly inUserNamespace?: boolean;
 }
 
 export interface ContainerUser {
@@ -57,8 +59,9 @@ export interface Volume {
 
 export function makeConfig(options: ConfigOptions): Config {
   const { command, terminal, readonlyRoot, hostNetwork, reg, hostname, memoryBytes, volumes = [] } = options;
-  const uid = ownUid();
-  const spec = uid === 0 && uidOfRoot() === 0 ? defaultSpec({ rootless: false }) : specOfUser(uid, hostNetwork);
+  const uid = options.inUserNamespace === true ? 0 : ownUid();
+  const isHost = ownUid() === 0 && uidOfRoot() === 0;
+  const spec = isHost ? defaultSpec({ rootless: false }) : specOfUser(uid, hostNetwork);
   const { process, linux } = spec;
   const namespaces = linux?.namespaces?.filter(({ type }: Namespace) => !(hostNetwork && type === "network"));
   const { home, ...user } = options.user ?? { uid: 0, gid: 0 };

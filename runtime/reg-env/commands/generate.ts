@@ -17,7 +17,7 @@ import type { Installed } from "../store/environment.ts";
 import { traceCommand } from "../trace/trace.ts";
 import { splitWords } from "../trace/words.ts";
 import { parseProbe } from "../trial/probe.ts";
-import { runTrial, type TrialReport } from "../trial/trial.ts";
+import { runTrial, saidLast, type TrialReport } from "../trial/trial.ts";
 import { splitClosure } from "../units.ts";
 import { describeInstalled } from "./install.ts";
 
@@ -316,6 +316,7 @@ function describeGenerated(installed: Installed, closure: Closure, trial: TrialR
       : {
           trial: {
             same: trial.difference === undefined,
+            ...(trial.full.answer === undefined ? { status: trial.full.status } : {}),
             difference: trial.difference,
             rounds: trial.rounds,
             added: trial.added,
@@ -332,7 +333,11 @@ function tellTrial({ difference, full, rounds, added }: TrialReport): void {
   const how = full.answer === undefined ? `status ${full.status}` : "an answer to the probe";
   const tries = rounds === 1 ? "at the first try" : `after ${plural(rounds - 1, "addition")}`;
   if (difference === undefined) print(`trial: the same as in the full root, ${tries} (${how})`);
-  else warn(`trial: not the same as in the full root: ${difference}`);
+  if (difference === undefined && full.answer === undefined && full.status !== 0)
+    warn(
+      `trial: the command fails, in the full root as well: what it needs to succeed was not seen${saidLast(full.stderr)}`,
+    );
+  if (difference !== undefined) warn(`trial: not the same as in the full root: ${difference}`);
 }
 
 function libraryPathOf(env: readonly string[]): { libraryPath?: string } {

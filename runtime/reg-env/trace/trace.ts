@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import { RegError } from "../../errors/errors.ts";
 import { SEARCH_PATH } from "../closure/search-path.ts";
 import type { TracedFile } from "../closure/types.ts";
+import { unshareMounts } from "../mapped.ts";
 import { parseTrace } from "./parse.ts";
 
 export interface Traced {
@@ -25,7 +26,7 @@ mount -t tmpfs tmpfs "$folder"
 mkdir "$folder/upper" "$folder/work" "$folder/root"
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
 mkdir -p "$folder/root/proc" "$folder/root/dev"
-mount -t proc proc "$folder/root/proc"
+mount -t proc proc "$folder/root/proc" 2>/dev/null || mount --rbind /proc "$folder/root/proc"
 mount --rbind /dev "$folder/root/dev"
 exec strace "$@"`;
 
@@ -57,24 +58,15 @@ export async function traceCommand(
   const isHost = resolve(root) === "/";
   const options = [...STRACE, ...env.flatMap((variable) => ["-E", variable]), "-o", log];
   try {
+    const [program = "", ...before] = unshareMounts();
     const inRoot = [...options, "unshare", "--root", join(overlay, "root"), "--wd", cwd, ...command];
     const status = isHost
       ? await run("strace", [...options, ...withPath(command, cwd)], cwd)
-      : await run("unshare", [
-          "--mount",
-          "--propagation",
-          "private",
-          "sh",
-          "-c",
-          IN_ROOT,
-          overlay,
-          resolve(root),
-          ...inRoot,
-        ]);
+      : await run(program, [...before, "sh", "-c", IN_ROOT, overlay, resolve(root), ...inRoot]);
     const text = readLog(log);
     if (text === undefined)
       throw new RegError("ENOENT", `trace ${command.join(" ")}: nothing was traced`, {
-        hint: "tracing needs strace (Debian's package strace); in another root filesystem also root, and overlayfs",
+        hint: "tracing needs strace (Debian's package strace); in another root filesystem also overlayfs",
       });
     const prefix = isHost ? "" : join(overlay, "root");
     return {

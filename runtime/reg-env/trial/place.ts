@@ -7,9 +7,11 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RegError } from "../../errors/errors.ts";
 import type { EnvironmentCommand } from "../../reg/manifest.ts";
 import { makeConfig } from "../config.ts";
 import { callRuntime, launch, newId } from "../container.ts";
+import { isMapped, unshareMounts } from "../mapped.ts";
 import { readerIn, resolveUser } from "../user.ts";
 import { ask, type Probe } from "./probe.ts";
 import { endOfTracer, tracingHook } from "./tracer.ts";
@@ -46,7 +48,12 @@ shift 2
 mount -t tmpfs -o mode=755 tmpfs "$folder"
 mkdir "$folder/upper" "$folder/work" "$folder/root"
 chmod 755 "$folder/upper"
+# Folders of who has no id here could not be written to.
+for name in tmp var/tmp; do
+    [ ! -d "$lower/$name" ] || [ -L "$lower/$name" ] || [ -O "$lower/$name" ] || mkdir -p -m 1777 "$folder/upper/$name"
+done
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
+: >"$list"
 status=0
 "$@" || status=$?
 cd "$folder/upper"
@@ -59,6 +66,7 @@ export async function tryIn(lower: string, options: TrialOptions, trace?: string
   const list = `${folder}.list`;
   const id = newId();
   const config = makeConfig({
+    inUserNamespace: isMapped(),
     command: options.command,
     terminal: false,
     readonlyRoot: false,
@@ -67,7 +75,7 @@ export async function tryIn(lower: string, options: TrialOptions, trace?: string
     ...(options.command.user === undefined ? {} : { user: resolveUser(options.command.user, readerIn(lower)) }),
     hostname: "trial",
   });
-  const before = ["unshare", "--mount", "--propagation", "private", "sh", "-c", IN_OVERLAY, folder, lower, list];
+  const before = [...unshareMounts(), "sh", "-c", IN_OVERLAY, folder, lower, list];
   const hooks = trace === undefined ? {} : { hooks: { createRuntime: [tracingHook(trace)] } };
   try {
     const { child, ended } = launch({
@@ -93,12 +101,19 @@ export async function tryIn(lower: string, options: TrialOptions, trace?: string
     if (!isOver) await stop(child, id, options.runtime, finished);
     const status = await finished;
     if (trace !== undefined) await endOfTracer(trace);
-    const files = fs.existsSync(list) ? fs.readFileSync(list, "utf8").split("\n").filter(Boolean).sort() : [];
+    if (!fs.existsSync(list)) throw noPlace(output().stderr);
+    const files = fs.readFileSync(list, "utf8").split("\n").filter(Boolean).sort();
     return { status, ...output(), late, files, ...(answer === undefined ? {} : { answer }) };
   } finally {
     fs.rmSync(list, { force: true });
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function noPlace(said: string): RegError {
+  return new RegError("EPERM", `trial: there is no place to run the command: ${said.trim().split("\n")[0]}`, {
+    hint: "a trial mounts an overlay; whoever is not root can do that above a directory (--root), but not above the machine's own root",
+  });
 }
 
 async function stop(

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { RegError } from "../../errors/errors.ts";
 import { callRuntime } from "../container.ts";
+import { isMapped } from "../mapped.ts";
 import { splitWords } from "../trace/words.ts";
 
 export type Probe =
@@ -49,8 +50,9 @@ export async function ask(
     const { status, output } = await callRuntime(runtime, ["exec", id, ...probe.command]);
     return status === 0 ? output : undefined;
   }
+  const user = isMapped() ? ["--user", "--preserve-credentials"] : [];
   const script = probe.type === "http" ? [HTTP, String(probe.port), probe.path] : [TCP, String(probe.port)];
-  return answerOf(["--target", String(pid), "--net", process.execPath, "-e", ...script]);
+  return answerOf(["--target", String(pid), ...user, "--net", process.execPath, "-e", ...script]);
 }
 
 function answerOf(args: readonly string[]): Promise<string | undefined> {

@@ -98,9 +98,9 @@ async function usedIn(root: string, trial: Trial): Promise<TracedFile[]> {
 async function traceIn(root: string, trial: Trial): Promise<string> {
   const folder = fs.mkdtempSync(join(tmpdir(), "reg-env-trial-log-"));
   try {
-    await tryIn(root, trial, join(folder, "log"));
+    const { stderr } = await tryIn(root, trial, join(folder, "log"));
     if (!fs.existsSync(join(folder, "log")))
-      throw new RegError("ENOENT", "the trial could not be traced", {
+      throw new RegError("ENOENT", `the trial could not be traced${saidLast(stderr)}`, {
         hint: "tracing needs strace (Debian's package strace)",
       });
     return readTrace(join(folder, "log"));
@@ -115,11 +115,9 @@ function isIn(path: string, { files, generated }: Closure, root: Root): boolean 
 }
 
 function tooLate({ probe, timeLimitMs }: Trial, { stderr }: Outcome): RegError {
-  const last = stderr.trim().split("\n").at(-1) ?? "";
-  const said = last === "" ? "" : `; it said ${JSON.stringify(last.slice(0, 300))}`;
   return new RegError(
     "ETIMEDOUT",
-    `trial: in the full root ${probe === undefined ? "the command did not end" : "the probe got no answer"} within ${timeLimitMs / 1000} s${said}`,
+    `trial: in the full root ${probe === undefined ? "the command did not end" : "the probe got no answer"} within ${timeLimitMs / 1000} s${saidLast(stderr)}`,
     {
       hint:
         probe === undefined
@@ -127,4 +125,10 @@ function tooLate({ probe, timeLimitMs }: Trial, { stderr }: Outcome): RegError {
           : "does the command stay in the foreground? --time-limit gives it longer",
     },
   );
+}
+
+/** "; it said ...", with the last line. */
+export function saidLast(stderr: string): string {
+  const last = stderr.trim().split("\n").at(-1) ?? "";
+  return last === "" ? "" : `; it said ${JSON.stringify(last.slice(0, 300))}`;
 }
