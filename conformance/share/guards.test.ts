@@ -160,6 +160,24 @@ test("hard links of an image stay hard links, and are made of no two files", asy
   assert.is.not(store.inode("three", "usr/bin/perl"), store.inode("one", "usr/bin/perl"));
 });
 
+test("images of a domain share among themselves, with others of no domain they do not", async () => {
+  const tenants = { one: "a", two: "a", three: "b", four: undefined, five: undefined };
+  const names = Object.keys(tenants);
+  const store = new FakeStore();
+  for (const name of names) store.layer(name).file(name, "usr/lib/libc.so", CONTENT);
+  for (const [layer, tenant] of Object.entries(tenants))
+    store.image({ layer, labels: tenant === undefined ? {} : { tenant } });
+  store.done();
+  const domains = ["a", "b"].map((value) => ({ kind: "label", name: "tenant", value }) as const);
+  assert.is((await store.share({ domains })).done.files, 2);
+  const inodes = names.map((name) => store.inode(name, "usr/lib/libc.so"));
+  assert.equal(
+    inodes.map((inode) => inodes.indexOf(inode)),
+    [0, 0, 2, 3, 3],
+  );
+  assert.is((await store.share()).done.files, 3);
+});
+
 test("images with a label, or of a name, are left alone", async () => {
   const store = new FakeStore().layer("one").layer("two").layer("three").layer("four", { parent: "three" });
   store.image({ layer: "one" }).image({ layer: "two", labels: { tenant: "a" } });

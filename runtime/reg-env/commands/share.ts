@@ -16,6 +16,7 @@ interface ShareArguments {
   readonly watch: boolean;
   readonly "link-to-mounted": boolean;
   readonly exclude: readonly string[];
+  readonly domain: readonly string[];
   readonly cache: string;
   readonly format: string;
 }
@@ -44,6 +45,10 @@ export const command: CommandModule<object, ShareArguments> = {
         ...LIST,
         describe: "images to leave alone: label:NAME[=VALUE], image:NAME, namespace:NAME (containerd's)",
       })
+      .option("domain", {
+        ...LIST,
+        describe: "images that share among themselves only, named as for --exclude: label:tenant=a",
+      })
       .option("cache", {
         type: "string",
         default: defaultCache(),
@@ -56,7 +61,8 @@ export const command: CommandModule<object, ShareArguments> = {
   handler: async (argv) => {
     if (argv.watch && (argv["dry-run"] || argv.undo))
       throw new UsageError("--watch goes with neither --dry-run nor --undo");
-    const exclusions = argv.exclude.map(parseExclusion);
+    const exclusions = argv.exclude.map((text) => parseExclusion(text));
+    const domains = argv.domain.map((text) => parseExclusion(text, "--domain"));
     const stores = argv.root.length > 0 ? argv.root.flatMap(storesAt) : usualStores();
     if (stores.length === 0)
       throw new RegError("ENOENT", "no image store is in its usual place", { hint: "name one with --root" });
@@ -70,6 +76,7 @@ export const command: CommandModule<object, ShareArguments> = {
       withProgress(`share ${store.root}`, (report) =>
         shareStore(store, {
           exclusions,
+          domains,
           linkToMounted: argv["link-to-mounted"],
           dryRun: argv["dry-run"],
           undo: argv.undo,

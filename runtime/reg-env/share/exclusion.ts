@@ -1,9 +1,9 @@
-/** What --exclude takes. */
+/** What --exclude and --domain take. */
 import { RegError } from "../../errors/errors.ts";
 import type { Exclusion } from "./stores/store.ts";
 
 /** label:NAME, label:NAME=VALUE, image:NAME or namespace:NAME. Throws RegError EINVAL for anything else. */
-export function parseExclusion(text: string): Exclusion {
+export function parseExclusion(text: string, option = "--exclude"): Exclusion {
   const [, kind, rest = ""] = /^(label|image|namespace):(.+)$/s.exec(text) ?? [];
   const equals = rest.indexOf("=");
   if (kind === "label")
@@ -11,7 +11,7 @@ export function parseExclusion(text: string): Exclusion {
       ? { kind, name: rest, value: undefined }
       : { kind, name: rest.slice(0, equals), value: rest.slice(equals + 1) };
   if (kind === "image" || kind === "namespace") return { kind, name: rest };
-  throw new RegError("EINVAL", `--exclude ${JSON.stringify(text)} is not known`, {
+  throw new RegError("EINVAL", `${option} ${JSON.stringify(text)} is not known`, {
     hint: "use label:NAME, label:NAME=VALUE, image:NAME or namespace:NAME",
   });
 }

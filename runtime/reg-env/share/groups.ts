@@ -26,7 +26,7 @@ export interface Grouping {
  * an index would let a write to the one show in the other, mv(1) would do nothing between them, and tar(1) would make links of them. What is lost is
  * little, as a file of some package has the same path wherever it is installed.
  */
-export function groupFiles(scan: Scan, layers: readonly Layer[]): Grouping {
+export function groupFiles(scan: Scan, layers: readonly Layer[], domains: readonly string[]): Grouping {
   const byKey = new Map<string, Candidate | Candidate[]>();
   let linkedElsewhere = 0;
   for (const inode of scan.inodes) {
@@ -35,12 +35,16 @@ export function groupFiles(scan: Scan, layers: readonly Layer[]): Grouping {
       continue;
     }
     const candidate = candidateOf(inode, layers);
-    if (candidate === undefined) continue;
-    const key = [inode.sizeBytes, inode.mtimeNs, inode.mode, inode.uid, inode.gid, ...candidate.paths].join("\0");
-    const others = byKey.get(key);
-    if (others === undefined) byKey.set(key, candidate);
-    else if (Array.isArray(others)) others.push(candidate);
-    else byKey.set(key, [others, candidate]);
+    const [domain, ...others] = new Set(candidate?.layers.map((layer) => domains[layer]));
+    // One that was linked before there were domains stays as it is.
+    if (candidate === undefined || others.length > 0) continue;
+    const key = [domain, inode.sizeBytes, inode.mtimeNs, inode.mode, inode.uid, inode.gid, ...candidate.paths].join(
+      "\0",
+    );
+    const equal = byKey.get(key);
+    if (equal === undefined) byKey.set(key, candidate);
+    else if (Array.isArray(equal)) equal.push(candidate);
+    else byKey.set(key, [equal, candidate]);
   }
   const groups = [...byKey.values()].filter((group) => Array.isArray(group));
   return { groups: groups.sort((left, right) => sizeOf(right) - sizeOf(left)), linkedElsewhere };

@@ -2,6 +2,7 @@
 import { digestOf } from "../../reg/digest.ts";
 import { readMountTables } from "../mount-tables.ts";
 import { Digests } from "./digests.ts";
+import { domainsOf } from "./domains.ts";
 import { withEngineLock } from "./engine-lock.ts";
 import { groupFiles } from "./groups.ts";
 import { findMerges, type Gain, gainOf, type Merge } from "./plan.ts";
@@ -16,6 +17,8 @@ const BATCH = 200;
 
 export interface ShareOptions {
   readonly exclusions: readonly Exclusion[];
+  /** Images that share among themselves only, selection by selection. */
+  readonly domains?: readonly Exclusion[];
   readonly linkToMounted: boolean;
   readonly dryRun: boolean;
   /** Copies instead of links. */
@@ -68,10 +71,12 @@ export async function shareStore(store: ImageStore, options: ShareOptions): Prom
         );
     const { tables, hiddenPids } = readMountTables();
     const { layers, unclear } = store.read(options.exclusions, tables);
+    const domainOf = domainsOf(store, options.domains ?? [], tables);
+    const domains = layers.map(({ id }) => domainOf(id));
     const scan = await scanLayers(store.base, layers, {
       onProgress: (files, done) => onProgress(`${done} of ${layers.length} layers, ${files} files`),
     });
-    const found = { store, workplace, scan, layers, digests };
+    const found = { store, workplace, scan, layers, domains, digests };
     const work = options.undo ? undoing(found) : await sharing(found, options);
     const done: Done = { files: 0, diskBytes: 0, cacheBytes: 0, changed: 0, refused: 0 };
     if (!dryRun) await carryOut(work, found, done, options);
@@ -106,6 +111,8 @@ interface Found {
   readonly workplace: Workplace;
   readonly scan: Scan;
   readonly layers: readonly Layer[];
+  /** Of each layer. */
+  readonly domains: readonly string[];
   readonly digests: Digests;
 }
 
@@ -118,8 +125,8 @@ interface Work {
 }
 
 async function sharing(found: Found, { linkToMounted, onProgress }: ShareOptions): Promise<Work> {
-  const { scan, layers, digests, workplace } = found;
-  const { groups, linkedElsewhere } = groupFiles(scan, layers);
+  const { scan, layers, domains, digests, workplace } = found;
+  const { groups, linkedElsewhere } = groupFiles(scan, layers, domains);
   const finder = { device: scan.device, layers, directories: workplace.directories, digests, linkToMounted };
   const merges: Merge[] = [];
   for (const [index, group] of groups.entries()) {
@@ -158,18 +165,23 @@ function undoing({ scan, layers, workplace }: Found): Work {
 /** In batches. For each of them the engine's records and the mounts are read again, with its lock held. */
 async function carryOut(
   work: Work,
-  { store, layers }: Found,
+  { store, layers, domains }: Found,
   done: Done,
-  { exclusions, batch = BATCH, signal, onProgress, onWait }: ShareOptions,
+  { exclusions, domains: selections = [], batch = BATCH, signal, onProgress, onWait }: ShareOptions,
 ): Promise<void> {
   for (let at = 0; at < work.count && !signal?.aborted; at += batch) {
     withEngineLock(
       store.lockFile,
       () => onWait(store.engine),
       () => {
-        const now = store.read(exclusions, readMountTables().tables).layers;
-        const states = new Map(now.map(({ id, state }) => [id, state]));
-        work.run(at, Math.min(at + batch, work.count), (layer) => states.get(layers[layer]?.id ?? ""), done);
+        const { tables } = readMountTables();
+        const states = new Map(store.read(exclusions, tables).layers.map(({ id, state }) => [id, state]));
+        const domainOf = domainsOf(store, selections, tables);
+        const stateOf = (layer: number) => {
+          const { id = "" } = layers[layer] ?? {};
+          return domainOf(id) === domains[layer] ? states.get(id) : undefined;
+        };
+        work.run(at, Math.min(at + batch, work.count), stateOf, done);
       },
     );
     await onProgress(`${done.files} files are done`);
