@@ -23,8 +23,8 @@ export const MACHINE: ReadonlyMap<Caller, RegExp> = new Map([
   [podmanUserCgroupfs, /^run: output$|^limit: memory$|^exec: in the|^life: pause/],
   [containerdSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^security: device|^task: (exec|pause, resume|metrics|update|rm -f while paused)$|^checkpoint:/],
   [containerdShimSystemd, /^run: output$|^limit: (memory|memory is enforced|cpus)$|^task: (exec|pause, resume|metrics|update)$|^checkpoint: restore/],
-  [criSystemd, /^pod: its status|^limit: (memory|update)|^exec: output|^checkpoint:/],
-  [criShimSystemd, /^pod: its status|^limit: (update|killed)|^exec: output|^checkpoint:/],
+  [criSystemd, /^limit: memory|^checkpoint: restore/],
+  [criShimSystemd, /^limit: (memory|killed)/],
   [dockerSystemd, /^run: (output|exit status 3)$|^limit: (memory|killed|pids|cpus|cgroup)|^security: device that|^exec: output|^life: (pause|update)|^checkpoint: start from it, in/],
   [dockerShimSystemd, /^run: output$|^limit: (memory|killed|pids)|^exec: output|^life: (pause|update)|^checkpoint: leave/],
 ]);
