@@ -1,5 +1,5 @@
 /**
- * What the callers do in a virtual machine under systemd, on cgroup v2 alone, whose processor is emulated: five to ten times slower than
+ * What the callers do in a virtual machine under systemd, on cgroup v2 alone, whose processor is emulated: twenty to thirty times slower than
  * this one. So of each list those cases are taken that cgroups, systemd, the kernel or the user can change; the others are left out by name.
  */
 import type { Caller } from "./caller.ts";
@@ -9,7 +9,7 @@ import { dockerShimSystemd, dockerSystemd } from "./docker.ts";
 import { podman, podmanSystemd, podmanUser, podmanUserCgroupfs } from "./podman.ts";
 
 /** How much longer everything may take than on a machine with a processor of its own. */
-export const SLOWNESS = 5;
+export const SLOWNESS = 8;
 
 /**
  * A caller, and the cases of its list that are run when all are too many: a container of Podman takes 8 s, a checkpoint and its restore 35 s. Of Docker's
