@@ -68,7 +68,7 @@ async function repeat(what: string, count: number, pid: number, once: (index: nu
     await once(index);
     const done = index + 1;
     if (done !== warm && done % Math.ceil(count / REPORTS) !== 0 && done !== count) continue;
-    await sleep(500); // memory is looked through when nothing happens
+    await sleep(2000); // memory is looked through when nothing happens, also on a busy machine
     const size = sizeOf(pid);
     show(`${what} ${done}`, size);
     first ??= size;
