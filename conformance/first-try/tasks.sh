@@ -110,6 +110,7 @@ PidFile none
 END
 cat >ssh/task.sh <<END
 #!/bin/sh
+mkdir -p /run/sshd # which a system makes when it starts
 /usr/sbin/sshd -f /srv/ssh/sshd_config
 ssh -F none -p 2222 -i /srv/ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "echo hello; id -un"
 END
