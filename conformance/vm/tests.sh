@@ -37,7 +37,7 @@ if [ "${1:-}" = --quick ]; then
         $by_user"
     echo "left out: what else is in conformance/fields, conformance/lifecycle and conformance/exec; $others; all without systemd; rootless podman"
 elif [ $# -gt 0 ]; then
-    in_machine "cgroup v2" "-t 3000" "node dist/conformance/run-tests.js --jobs 1 $*"
+    in_machine "cgroup v2" "-t 3000" "modprobe loop; node dist/conformance/run-tests.js --jobs 1 $*"
 else
     sh "$top/conformance/checkpoint/criu.sh" fetch >/dev/null || echo "tests of checkpoint and restore are skipped"
     # A loop device is one whose reading and writing can be limited.
