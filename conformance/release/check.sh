@@ -139,7 +139,7 @@ remove(made.id, { root, force: true });
 PROGRAM
     mkdir -p bundle/rootfs/bin && cp "$(command -v busybox)" bundle/rootfs/bin/sleep || return
     npx reg spec --bundle bundle && sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"sh"/"sleep", "1000"/' bundle/config.json || return
-    "$OLDPWD/node_modules/.bin/tsc" --strict --module nodenext --target es2023 --typeRoots "$OLDPWD/node_modules/@types" --types node program.ts || return
+    "$OLDPWD/node_modules/.bin/tsc" --ignoreConfig --strict --module nodenext --target es2023 --typeRoots "$OLDPWD/node_modules/@types" --types node program.ts || return
     [[ $(node program.js "$project/state") = running ]]
     local status=$?
     cd "$OLDPWD" || return
