@@ -32,17 +32,21 @@ const AS_USER = ["setpriv", `--reuid=${USER}`, `--regid=${USER}`, "--clear-group
 const AS_MAPPED_ROOT = [...AS_USER, "unshare", "--user", "--map-root-user", "--mount"];
 
 const works = (...[file = "", ...args]: string[]) => spawnSync(file, args).status === 0;
-const test = needs(
+const users = [
+  need("user namespaces for users", works(...AS_MAPPED_ROOT, "true")),
+  need("a checkout that users can read", works(...AS_USER, process.execPath, REG_ENV, "--help")),
+];
+const test = needs(stores, root, mounting, cgroups, program("busybox"), program("setpriv"), ...users);
+const traced = needs(
   stores,
   root,
   mounting,
   cgroups,
   program("busybox"),
   program("setpriv"),
-  need("user namespaces for users", works(...AS_MAPPED_ROOT, "true")),
-  need("a checkout that users can read", works(...AS_USER, process.execPath, REG_ENV, "--help")),
+  program("strace"),
+  ...users,
 );
-const traced = needs(stores, root, mounting, cgroups, program("busybox"), program("setpriv"), program("strace"));
 const asRoot = needs(stores, root, mounting, cgroups, program("busybox"));
 
 interface Home {
