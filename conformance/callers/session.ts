@@ -37,6 +37,7 @@ if [ "$2" = systemd ]; then
         mkdir /mnt/$name
         mount --rbind /run/$name /mnt/$name
     done
+    mkdir /mnt/mount # where mount(8) remembers what it has done
     mount --move /mnt /run
 else
     mount -t tmpfs -o mode=755 tmpfs /run
