@@ -8,7 +8,6 @@
  * round. Memory is that of the shims alone, as the kernel sums it (smaps_rollup). --write puts the table into SHIM.md and the chart into shim.svg
  * beside this.
  */
-import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
@@ -20,7 +19,7 @@ import type { Caller, Runtime } from "./caller.ts";
 import { containerd, containerdShim } from "./containerd.ts";
 import { cri, criShim } from "./cri.ts";
 import { docker, dockerShim } from "./docker.ts";
-import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
+import { findRuntimes, versionOf, type Workplace, Workshop } from "./workshop.ts";
 
 const TIMEOUT_MS = 600_000;
 /** What ratios are to. */
@@ -107,7 +106,7 @@ const REMOVE = `for i in $(seq $1); do ctr tasks rm -f pod$i 2>/dev/null; ctr co
 const PODS = `pods() { for i in $(seq $1); do ctr run -d $given $image pod$i sleep 1000 || exit 1; done; sleep 1; memory; ${REMOVE}; }
 execs() { ctr run -d $given $image pod1 sleep 1000 || exit 1; sleep 1; private; for i in $(seq $1); do ctr tasks exec --exec-id e$i pod1 true || exit 1; done; sleep 1; private; set -- 1; ${REMOVE}; }
 `;
-/** One container in a pod, then ${POD_OF}. */
+/** A pod of one container, then one of many. */
 const FURTHER = `further() { for n in 1 ${POD_OF}; do p=$(cri pod-of further$n $n); sleep 1; private; gone; done; }
 `;
 
@@ -178,11 +177,6 @@ async function measure(
     cells.push(place === undefined ? "-" : tell(numbers(await script(place, text))));
   }
   return { title, cells };
-}
-
-function versionOf({ version: [program = "", ...args] }: Caller): string {
-  const { stdout } = spawnSync(program, args, { encoding: "utf8" });
-  return /\d+\.\d+\.\d+/.exec(stdout ?? "")?.[0] ?? "";
 }
 
 async function main(): Promise<void> {
@@ -272,7 +266,7 @@ async function main(): Promise<void> {
   ];
   console.log(table.join("\n"));
   if (!values.write) return;
-  const engines = groups.map(({ caller }) => `${caller.name} ${versionOf(caller)}`).join(", ");
+  const engines = groups.map(({ caller }) => versionOf(caller)).join(", ");
   const peers = runtimes.slice(1).map(({ label }) => label);
   const folder = join(TOP, "conformance/callers");
   writeFileSync(

@@ -9,7 +9,6 @@
  * file, whose tables of other callers stay. Ends with the line `N passed, N failed, N skipped` about reg: a case that no runtime passes says something
  * about the machine, and is skipped.
  */
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,7 +23,7 @@ import { podman } from "./podman.ts";
 import { type CaseResult, faultOf, formatResults, judge, mergeResults, printTable, type Run, sums } from "./results.ts";
 import { runtimeTools } from "./runtime-tools.ts";
 import type { Outcome } from "./session.ts";
-import { findRuntimes, type Workplace, Workshop } from "./workshop.ts";
+import { findRuntimes, versionOf, type Workplace, Workshop } from "./workshop.ts";
 
 const CALLERS: readonly Caller[] = [
   podman,
@@ -121,12 +120,6 @@ function anonymous(outcome: Outcome | string, { folder, mark }: Workplace, runti
 
 function lastLine(text: string): string {
   return text.trim().split("\n").at(-1) ?? "";
-}
-
-/** "podman 4.3.1". */
-function versionOf({ name, version: [program = "", ...args] }: Caller): string {
-  const output = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  return `${name} ${/ v?(\d+\.\d[\w.]*)/.exec(output)?.[1] ?? ""}`.trim();
 }
 
 /**

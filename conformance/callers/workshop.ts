@@ -1,4 +1,5 @@
 /** Where the callers work: a folder for all, and for each caller with each runtime a session. Whatever happens, nothing of it stays. */
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -30,6 +31,12 @@ export function findRuntimes(kinds: readonly string[]): Runtime[] {
     return peer === undefined ? [] : [{ kind, path: peer.path, label: `${kind} ${peer.version}` }];
   });
   return [{ kind: "reg" as const, path: REG, label: "reg" }, ...newest].filter(({ kind }) => kinds.includes(kind));
+}
+
+/** "podman 4.3.1". */
+export function versionOf({ name, version: [program = "", ...args] }: Caller): string {
+  const output = execFileSync(program, args, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
+  return `${name} ${/ v?(\d+\.\d[\w.]*)/.exec(output)?.[1] ?? ""}`.trim();
 }
 
 /** Which hierarchies a runtime works with. */
