@@ -1,8 +1,8 @@
 /** The tables of callers that were run at different times become one document. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Runtime } from "./caller.ts";
-import { type CaseResult, formatResults, formatSuites, mergeResults } from "./results.ts";
+import type { Caller, Runtime } from "./caller.ts";
+import { type CaseResult, formatResults, formatSuites, judge, mergeResults } from "./results.ts";
 
 const results = suite("results of callers");
 
@@ -51,6 +51,25 @@ results("the suites are the columns of one table, whose heads name the runtimes"
       "| podman | 1.0: 1/1 | 1.0: 1/1, 1/1 |",
     ],
   );
+});
+
+results("a reason does not tell in which folder a bundle was", () => {
+  const one = { name: "run", run: "true" };
+  const caller: Caller = {
+    name: "ctr",
+    needs: [],
+    version: ["true"],
+    configure: () => "",
+    start: "",
+    cases: [one],
+  };
+  const outcome = {
+    status: 1,
+    stdout: "",
+    stderr: "open /run/containerd-state/io.task/MARK/case1/log.json: not there",
+  };
+  const [result] = judge(caller, [one], [{ runtime: reg, outcomes: [outcome] }]);
+  assert.match(result?.verdicts[0]?.reason ?? "", /open BUNDLE\/\.\.\.: not there/);
 });
 
 results.run();

@@ -87,8 +87,12 @@ function failuresOf({ result, checks, endedEarly }: Verdict): number {
   return endedEarly || checks === undefined ? Number.POSITIVE_INFINITY : checks.failed.length;
 }
 
+/** On one line; where in a bundle, whose folder is another in every run, is not told. */
 function shorten(text: string): string {
-  const line = text.replaceAll(/\s+/g, " ").trim();
+  const line = text
+    .replaceAll(/\/run\/containerd-state\/[^\s`'":]+/g, "BUNDLE/...")
+    .replaceAll(/\s+/g, " ")
+    .trim();
   return line.length > REASON_LENGTH ? `${line.slice(0, REASON_LENGTH)} ...` : line;
 }
 
