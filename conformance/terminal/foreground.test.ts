@@ -82,6 +82,11 @@ test("keys reach the shell, and its exit status is kept", () =>
     fixture.assertNothingLeft();
   }));
 
+test("each line begins at the left", () =>
+  withScreen(["/bin/sh", "-c", "printf 'first\\nsecond\\n'; exec sleep 1000"], (screen) => {
+    assert.match(screen.expect("second"), /^first\nsecond$/m);
+  }));
+
 test("the container has the terminal's size, and learns of a new one", () =>
   withScreen(["/bin/sh"], (screen) => {
     screen.expect("in-container$");

@@ -74,20 +74,21 @@ export function controlTerminal(): void {
 
 const TCSANOW = 0;
 
-/** Puts the terminal into raw mode (cfmakeraw(3)); returns what puts it back. */
+/**
+ * Puts the terminal into raw mode, as cfmakeraw(3), but for its output: a line feed goes on taking a "\r", which the container's
+ * terminal leaves to it (`keepNewlines`; as runc and crun). Returns what puts the terminal back.
+ */
 export function makeRaw(fd: number): () => void {
   const saved = new Uint8Array(TERMIOS.size);
   checked(libc.tcgetattr(fd, saved), "tcgetattr(3)", `descriptor ${fd}`);
   const raw = new Struct(TERMIOS.size);
   raw.bytes.set(saved);
   const IGNBRK_TO_IXON = 0o1 | 0o2 | 0o10 | 0o40 | 0o100 | 0o200 | 0o400 | 0o2000; // IGNBRK BRKINT PARMRK ISTRIP INLCR IGNCR ICRNL IXON
-  const OPOST = 0o1;
   const LOCAL = 0o10 | 0o100 | 0o2 | 0o1 | 0o100000; // ECHO ECHONL ICANON ISIG IEXTEN
   const CSIZE_PARENB = 0o60 | 0o400;
   const CS8 = 0o60;
   raw
     .setU32(TERMIOS.c_iflag, raw.u32(TERMIOS.c_iflag) & ~IGNBRK_TO_IXON)
-    .setU32(TERMIOS.c_oflag, raw.u32(TERMIOS.c_oflag) & ~OPOST)
     .setU32(TERMIOS.c_cflag, (raw.u32(TERMIOS.c_cflag) & ~CSIZE_PARENB) | CS8)
     .setU32(TERMIOS.c_lflag, raw.u32(TERMIOS.c_lflag) & ~LOCAL);
   checked(libc.tcsetattr(fd, TCSANOW, raw.bytes), "tcsetattr(3)", `descriptor ${fd}`);
