@@ -1,9 +1,10 @@
 /** `run` with a terminal, at a real terminal: tmux types the keys, changes the size and reads the screen. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Bundle } from "../fixtures/bundle.ts";
-import { type Fixture, waitUntil, withFixture } from "../fixtures/fixture.ts";
+import type { Bundle, Spec } from "../fixtures/bundle.ts";
+import { type Fixture, pause, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, mounting, needs, program, root } from "../testing.ts";
 
 const foreground = suite("terminal in the foreground");
@@ -56,13 +57,18 @@ class Screen {
   }
 }
 
+function withTerminal(fixture: Fixture, script: string[], mounts: Spec["mounts"] = []): Bundle {
+  return fixture.bundle(script, (spec) => {
+    spec.process.terminal = true;
+    spec.process.env.push("PS1=in-container$ ");
+    spec.mounts.push(...mounts);
+  });
+}
+
 /** A container with a terminal on a screen. */
 function withScreen(script: string[], body: (screen: Screen, fixture: Fixture) => void): Promise<void> {
   return withFixture((fixture) => {
-    const bundle = fixture.bundle(script, (spec) => {
-      spec.process.terminal = true;
-      spec.process.env.push("PS1=in-container$ ");
-    });
+    const bundle = withTerminal(fixture, script);
     const screen = new Screen(fixture, bundle);
     try {
       body(screen, fixture);
@@ -136,5 +142,38 @@ test("a signal to the runtime reaches the container", () =>
       screen.expect("status=3");
     },
   ));
+
+test("input that the container does not read does not hold up its end", () =>
+  withFixture((fixture) => {
+    const bundle = withTerminal(fixture, ["/bin/sh", "-c", "sleep 0.5; exit 6"]);
+    const command = fixture.command("run", "--bundle", bundle.path, fixture.id()).join(" ");
+    assert.is(spawnSync("sh", ["-c", `yes | ${command}`], { timeout: TIMEOUT_MS, killSignal: "SIGKILL" }).status, 6);
+    fixture.assertNothingLeft();
+  }));
+
+test("output that nobody reads does not hold up signals; a second one ends the waiting for a reader", () =>
+  withFixture(async (fixture) => {
+    const ready = fixture.write("ready", "");
+    const bundle = withTerminal(
+      fixture,
+      ["/bin/sh", "-c", "trap 'exit 3' TERM; yes & echo ready >/ready; wait"],
+      [{ destination: "/ready", type: "none", source: ready, options: ["bind"] }],
+    );
+    const id = fixture.id();
+    const [file = "", ...args] = fixture.command("run", "--bundle", bundle.path, id);
+    const runtime = spawn(file, args, { stdio: ["ignore", "pipe", "inherit"] }); // nobody reads while this test waits
+    const ended = once(runtime, "exit");
+    try {
+      fixture.waitForText(ready, "ready");
+      pause(500); // the pipe is full long before
+      runtime.kill("SIGTERM");
+      fixture.waitForStatus(id, "stopped");
+      runtime.kill("SIGTERM");
+      assert.equal(await ended, [3, null]);
+      fixture.assertNothingLeft();
+    } finally {
+      runtime.kill("SIGKILL");
+    }
+  }));
 
 foreground.run();

@@ -1,17 +1,17 @@
 /** The runtime while its container runs in the foreground: signals and terminal go through, its end is awaited. */
 import { host } from "#host";
-import { EAGAIN, EIO } from "../errors/errno.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
-import { close, isErrno, read, withFd, writeAll } from "../libc/file.ts";
+import { close, withFd } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { poll } from "../libc/poll.ts";
 import { type ExitStatus, openPidfd, reapOthers, waitFor } from "../libc/process.ts";
 import { SIGNALFD_SIGINFO, SIGSET } from "../libc/structs.ts";
-import { isTerminal, keepNewlines, makeRaw, setWindowSize, windowSize } from "../linux/tty.ts";
+import { isTerminal, keepNewlines, makeRaw } from "../linux/tty.ts";
 import { type Interrupt, interrupted } from "./interrupt.ts";
 import type { NotifyRelay, Warn } from "./notify.ts";
+import { type Flow, TerminalRelay } from "./terminal-relay.ts";
 
 const SIGKILL = 9;
 const SIGCHLD = 17;
@@ -88,20 +88,31 @@ export class Foreground implements Interrupt {
       for (;;) {
         const [signalled, input, output, ended, notified] = poll([
           [this.#signals, C.POLLIN],
-          [relay?.inputFd, C.POLLIN],
-          [relay?.outputFd, C.POLLIN],
+          relay?.input.awaited ?? [undefined, 0],
+          relay?.output.awaited ?? [undefined, 0],
           [pidfd, C.POLLIN],
           [notify?.fd, C.POLLIN],
         ]);
-        if (output) relay?.forwardOutput();
-        if (input) relay?.forwardInput();
+        if (output) relay?.output.move();
+        if (input) relay?.input.move();
         if (signalled) this.#receive((signal) => this.#handle(signal, pid, relay));
         if (notified) notify?.pass(libc.getpid(), warn); // the service is this process, as long as it stays
         if (!ended) continue;
-        relay?.drain();
+        if (relay !== undefined) this.#drain(relay.output);
         return waitFor(pid);
       }
     });
+  }
+
+  /** What the process wrote just before its end. Who does not read it may send a signal. */
+  #drain(output: Flow): void {
+    let unwanted = false;
+    while (!unwanted) {
+      const [signalled, ready] = poll([[this.#signals, C.POLLIN], output.awaited], output.isHeldUp ? -1 : 0);
+      if (!signalled && !ready) return;
+      if (ready) output.move();
+      if (signalled) this.#receive((signal) => (unwanted ||= ENDING.includes(signal)));
+    }
   }
 
   #receive(handle: (signal: number) => void): void {
@@ -114,60 +125,5 @@ export class Foreground implements Interrupt {
     if (signal === SIGCHLD) reapOthers(pid);
     else if (signal === SIGWINCH && relay !== undefined) relay.resize();
     else if (signal !== SIGURG) libc.kill(pid, signal);
-  }
-}
-
-/** Bytes between our standard input and output and the container's terminal. */
-class TerminalRelay {
-  readonly #master: number;
-  readonly #buffer = new Uint8Array(16384);
-  inputFd: number | undefined = 0;
-  outputFd: number | undefined;
-
-  constructor(master: number) {
-    this.#master = master;
-    this.outputFd = master;
-  }
-
-  resize(): void {
-    const size = windowSize(0) ?? windowSize(1);
-    if (size !== undefined) setWindowSize(this.#master, size);
-  }
-
-  forwardInput(): void {
-    const count = readOrEnd(0, this.#buffer);
-    if (count > 0) {
-      writeAll(this.#master, this.#buffer.subarray(0, count), "the terminal");
-      return;
-    }
-    this.inputFd = undefined;
-    const CONTROL_D = 4; // the end of our input is the end of the terminal's
-    writeAll(this.#master, new Uint8Array([CONTROL_D]), "the terminal");
-  }
-
-  forwardOutput(): void {
-    const count = readOrEnd(this.#master, this.#buffer);
-    if (count > 0) writeAll(1, this.#buffer.subarray(0, count), "standard output");
-    else this.outputFd = undefined;
-  }
-
-  /** What the process wrote just before its end. */
-  drain(): void {
-    libc.fcntl(this.#master, C.F_SETFL, C.O_NONBLOCK);
-    try {
-      while (this.outputFd !== undefined) this.forwardOutput();
-    } catch (error) {
-      if (!isErrno(error, EAGAIN)) throw error;
-    }
-  }
-}
-
-/** read(2), where EIO is how a terminal says that its other side is closed. */
-function readOrEnd(fd: number, buffer: Uint8Array): number {
-  try {
-    return read(fd, buffer);
-  } catch (error) {
-    if (isErrno(error, EIO)) return 0;
-    throw error;
   }
 }
