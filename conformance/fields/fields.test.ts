@@ -3,6 +3,7 @@
  * the table can be ignored unnoticed. README.md beside this file has those that need more than one line of shell, with their tests.
  */
 import { existsSync, mkdirSync, symlinkSync } from "node:fs";
+import { getPriority } from "node:os";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Spec } from "../fixtures/bundle.ts";
@@ -96,7 +97,7 @@ const FIELDS: readonly Field[] = [
   ofProcess("noNewPrivileges", false, status("NoNewPrivs"), "0"),
   ofProcess("oomScoreAdj", 321, "cat /proc/self/oom_score_adj", "321"),
   ofProcess("scheduler", { policy: "SCHED_BATCH", nice: 5 }, SCHEDULER, "3 0 5"),
-  ofProcess("scheduler", { policy: "SCHED_IDLE" }, SCHEDULER, "5 0 0"),
+  ofProcess("scheduler", { policy: "SCHED_IDLE" }, SCHEDULER, `5 0 ${getPriority()}`), // the nice value, which it has no use for, stays
   ofProcess("ioPriority", { class: "IOPRIO_CLASS_BE", priority: 6 }, "ionice -p $$", "best-effort: prio 6"),
   ofLinux("sysctl", { "kernel.msgmax": "9000" }, "cat /proc/sys/kernel/msgmax", "9000"),
   ofLinux("sysctl", { "net/ipv4/ip_default_ttl": "33" }, "cat /proc/sys/net/ipv4/ip_default_ttl", "33"),
