@@ -1,10 +1,11 @@
 /** `run` with a terminal, at a real terminal: tmux types the keys, changes the size and reads the screen. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Bundle, Spec } from "../fixtures/bundle.ts";
-import { type Fixture, pause, waitUntil, withFixture } from "../fixtures/fixture.ts";
+import { type Fixture, pause, type Result, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, mounting, needs, program, root } from "../testing.ts";
 
 const foreground = suite("terminal in the foreground");
@@ -17,11 +18,11 @@ class Screen {
   readonly id: string;
   private readonly socket: string;
 
-  constructor(fixture: Fixture, bundle: Bundle) {
+  constructor(fixture: Fixture, bundle: Bundle, launch: (command: string) => string) {
     this.id = fixture.id();
     this.socket = fixture.path("tmux");
     const command = fixture.command("run", "--bundle", bundle.path, this.id).join(" ");
-    const script = fixture.write("script", `${command}\necho status=$?\nstty -a\ncat\n`);
+    const script = fixture.write("script", `${launch(command)}\necho status=$?\nstty -a\ncat\n`);
     this.tmux("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "30", "sh", script);
   }
 
@@ -66,10 +67,14 @@ function withTerminal(fixture: Fixture, script: string[], mounts: Spec["mounts"]
 }
 
 /** A container with a terminal on a screen. */
-function withScreen(script: string[], body: (screen: Screen, fixture: Fixture) => void): Promise<void> {
+function withScreen(
+  script: string[],
+  body: (screen: Screen, fixture: Fixture) => void,
+  launch = (command: string) => command,
+): Promise<void> {
   return withFixture((fixture) => {
     const bundle = withTerminal(fixture, script);
-    const screen = new Screen(fixture, bundle);
+    const screen = new Screen(fixture, bundle, launch);
     try {
       body(screen, fixture);
     } finally {
@@ -143,11 +148,72 @@ test("a signal to the runtime reaches the container", () =>
     },
   ));
 
+/** `before` is shell that gives the call its standard input. */
+function runWithInput(fixture: Fixture, bundle: Bundle, before: string): Result {
+  return fixture.host(
+    "sh",
+    "-c",
+    `${before}"$@"`,
+    "sh",
+    ...fixture.command("run", "--bundle", bundle.path, fixture.id()),
+  );
+}
+
+test("in the background it stops until it is brought to the front, and changes nothing of the terminal", () =>
+  withScreen(
+    ["/bin/sh", "-c", "echo in front; exit 5"],
+    (screen, fixture) => {
+      const runtime = fixture.runtimeOf(screen.id);
+      waitUntil("the runtime is stopped", () => /\) T /.test(readFileSync(`/proc/${runtime}/stat`, "utf8")));
+      screen.type("Enter");
+      screen.expect("in front");
+      screen.expect("status=5");
+    },
+    (command) => `set -m\n${command} &\nread go\nfg`,
+  ));
+
+test("a terminal that is hung up does not hold up the program", () =>
+  withFixture((fixture) => {
+    const progress = fixture.write("progress", "");
+    const bundle = withTerminal(
+      fixture,
+      [
+        "/bin/sh",
+        "-c",
+        "trap '' HUP; echo ready; read line; head -c 300000 /dev/zero; echo written >/progress; exec sleep 1000",
+      ],
+      [{ destination: "/progress", type: "none", source: progress, options: ["bind"] }],
+    );
+    const screen = new Screen(fixture, bundle, (command) => `trap '' HUP\n${command}`);
+    screen.expect("ready");
+    screen.stop();
+    fixture.waitForText(progress, "written");
+  }));
+
+test("a program may close its terminal, and open it again later", () =>
+  withFixture((fixture) => {
+    const script =
+      "exec </dev/null >/dev/null 2>&1; sleep 0.3; echo later >/dev/console; sleep 0.3; echo last >/dev/tty";
+    const bundle = withTerminal(fixture, ["/bin/sh", "-c", script]);
+    assert.match(fixture.reg("run", "--bundle", bundle.path, fixture.id()).stdout, /^later\r?\nlast\r?\n$/);
+  }));
+
+test("a line of the input that has no end is not waited for", () =>
+  withFixture((fixture) => {
+    const bundle = withTerminal(fixture, ["/bin/sh", "-c", "stty -echo; cat; echo end"]);
+    assert.match(runWithInput(fixture, bundle, "printf line | ").stdout, /lineend/);
+  }));
+
+test("standard input may be for writing only, as nohup leaves it", () =>
+  withFixture((fixture) => {
+    const bundle = withTerminal(fixture, ["/bin/sh", "-c", "echo done; exit 3"]);
+    assert.is(runWithInput(fixture, bundle, "0>/dev/null ").status, 3);
+  }));
+
 test("input that the container does not read does not hold up its end", () =>
   withFixture((fixture) => {
     const bundle = withTerminal(fixture, ["/bin/sh", "-c", "sleep 0.5; exit 6"]);
-    const command = fixture.command("run", "--bundle", bundle.path, fixture.id()).join(" ");
-    assert.is(spawnSync("sh", ["-c", `yes | ${command}`], { timeout: TIMEOUT_MS, killSignal: "SIGKILL" }).status, 6);
+    assert.is(runWithInput(fixture, bundle, "yes | ").status, 6);
     fixture.assertNothingLeft();
   }));
 

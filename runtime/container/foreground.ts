@@ -16,10 +16,15 @@ import { type Flow, TerminalRelay } from "./terminal-relay.ts";
 const SIGKILL = 9;
 const SIGCHLD = 17;
 const SIGSTOP = 19;
+const SIGTTIN = 21;
+const SIGTTOU = 22;
 const SIGURG = 23;
 const SIGWINCH = 28;
-/** What the kernel sends for our own faults, or cannot be caught: not for the container. */
-const NOT_FORWARDED: readonly number[] = [4, 5, 6, 7, 8, SIGKILL, 11, SIGCHLD, SIGSTOP, 31];
+/**
+ * What the kernel sends for our own faults, or cannot be caught, or stops a job that has a terminal and is in the background, until the
+ * shell has it in front: not for the container.
+ */
+const NOT_FORWARDED: readonly number[] = [4, 5, 6, 7, 8, SIGKILL, 11, SIGCHLD, SIGSTOP, SIGTTIN, SIGTTOU, 31];
 
 /** SIGHUP, SIGINT, SIGQUIT, SIGTERM: before there is a container to have them, they end its making. */
 const ENDING: readonly number[] = [1, 2, 3, 15];
@@ -69,12 +74,14 @@ export class Foreground implements Interrupt {
   /** Waits for the process to end. `terminal` is the master of the container's terminal, which takes over ours. */
   wait(pid: number, terminal: number | undefined, notify?: NotifyRelay, warn?: Warn): ExitStatus {
     const restore = terminal !== undefined && isTerminal(0) ? makeRaw(0) : () => {};
+    let relay: TerminalRelay | undefined;
     try {
-      const relay = terminal === undefined ? undefined : new TerminalRelay(terminal);
+      if (terminal !== undefined) relay = new TerminalRelay(terminal);
       relay?.resize();
       return this.#serve(pid, relay, notify, warn);
     } finally {
       restore();
+      relay?.close();
       close(this.#signals);
       if (terminal !== undefined) close(terminal);
     }

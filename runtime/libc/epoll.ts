@@ -4,6 +4,7 @@ import { EINTR } from "../errors/errno.ts";
 import { SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
+import { close } from "./file.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
 import { EPOLL_EVENT } from "./structs.ts";
@@ -13,12 +14,13 @@ const BATCH = 32;
 
 /** A set of descriptors. What happened is told by the number that each was added with. */
 export class Epoll {
-  readonly #fd: number;
+  /** Readable when there are events to be had by `wait`. */
+  readonly fd: number;
   readonly #table = new Struct(BATCH * EPOLL_EVENT.size);
   readonly #event = new Struct(EPOLL_EVENT.size);
 
   constructor() {
-    this.#fd = checked(libc.epoll_create1(C.O_CLOEXEC), "epoll_create1(2)", "EPOLL_CLOEXEC");
+    this.fd = checked(libc.epoll_create1(C.O_CLOEXEC), "epoll_create1(2)", "EPOLL_CLOEXEC");
   }
 
   /** `events` is the EPOLL* set; `token` up to 2^32 - 1. Throws SyscallError EPERM for a regular file, which is always ready. */
@@ -36,12 +38,12 @@ export class Epoll {
 
   #control(operation: number, fd: number, events: number, token: number): void {
     this.#event.setU32(EPOLL_EVENT.events, events).setU32(EPOLL_EVENT.data, token);
-    checked(libc.epoll_ctl(this.#fd, operation, fd, this.#event.bytes), "epoll_ctl(2)", `descriptor ${fd}`);
+    checked(libc.epoll_ctl(this.fd, operation, fd, this.#event.bytes), "epoll_ctl(2)", `descriptor ${fd}`);
   }
 
   /** Waits for events, for `timeoutMs` at most (-1: for ever). Calls `each` for those that came; a signal ends the wait too. */
   wait(timeoutMs: number, each: (token: number, events: number) => void): void {
-    const count = libc.epoll_wait(this.#fd, this.#table.bytes, BATCH, timeoutMs);
+    const count = libc.epoll_wait(this.fd, this.#table.bytes, BATCH, timeoutMs);
     if (count === -1 && host.errno() !== EINTR) throw new SyscallError("epoll_wait(2)", "events", host.errno());
     const came: [number, number][] = [];
     for (let index = 0; index < count; index++) {
@@ -49,5 +51,9 @@ export class Epoll {
       came.push([this.#table.u32(at + EPOLL_EVENT.data), this.#table.u32(at + EPOLL_EVENT.events)]);
     }
     for (const [token, events] of came) each(token, events);
+  }
+
+  close(): void {
+    close(this.fd);
   }
 }

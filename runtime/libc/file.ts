@@ -64,12 +64,12 @@ export function read(fd: number, buffer: Uint8Array): number {
   }
 }
 
-/** Writes as much of `bytes` as goes at once. Returns how many went. */
-export function write(fd: number, bytes: Uint8Array): number {
+/** Writes as much of `bytes` as goes at once. Returns how many went. `subject` names the file in an error. */
+export function write(fd: number, bytes: Uint8Array, subject = `descriptor ${fd}`): number {
   for (;;) {
     const count = libc.write(fd, bytes, bytes.length);
     if (count === -1 && host.errno() === EINTR) continue;
-    return checked(count, "write(2)", `descriptor ${fd}`);
+    return checked(count, "write(2)", subject);
   }
 }
 
