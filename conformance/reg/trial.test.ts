@@ -75,7 +75,10 @@ test("a file that is no program keeps its interpreter in the command", () =>
       (path) => {
         const line = ["generate", "app@1", "--root", path, "--dry-run", "--format", "json", "--", "/srv/main.rb", "x"];
         const { stdout, stderr } = regEnv(fixture, line);
-        const { command, files } = JSON.parse(stdout) as { command: string[]; files: { path: string }[] };
+        const { command, files } = JSON.parse(stdout) as {
+          command: string[];
+          files: { path: string }[];
+        };
         assert.equal(command, ["/usr/bin/ruby", "/srv/main.rb", "x"], stderr);
         for (const file of ["/srv/main.rb", "/srv/lib/a.rb", "/srv/b.txt"])
           assert.ok(
@@ -126,6 +129,33 @@ test("a trial of a server has a probe, and one that has none and does not end is
     assert.match(wrong.stderr, /in the full root the probe got no answer within 1 s/);
     assert.match(regEnv(fixture, [...line, "--probe", "udp:1", ...server]).stderr, /--probe "udp:1" is not known/);
   }));
+
+traced("a trial makes in the full root what a system makes, and tells of a server that ends there", () =>
+  withFixture((fixture) => {
+    const path = makeRoot(fixture, {
+      "srv/site/page": "a page\n",
+      "srv/serve.sh": "#!/bin/sh\ncd /run/web && exec busybox httpd -f -p 8080 -h /srv/site\n",
+      "srv/task.sh": "#!/bin/sh\n[ -d /srv/site/page/ ]; cat /srv/$(echo da)ta\n",
+      "srv/data": "data\n",
+    });
+    const line = ["generate", "web@1", "--replace", "--root", path];
+    const probed = ["--probe", "http:8080/page", "--", "/srv/serve.sh"];
+    const made = regEnv(fixture, [...line, "--mkdir", "/run/web", ...probed]);
+    assert.is(made.status, 0, made.stderr);
+    assert.match(made.stdout, /trial: the same as in the full root, at the first try/);
+    const without = regEnv(fixture, [...line, ...probed]);
+    assert.is(without.status, 1);
+    assert.match(
+      without.stderr,
+      /in the full root the command ended, with status \d+, before the probe had an answer; it said/,
+    );
+    assert.match(without.stderr, /hint: .*--mkdir/);
+    // A file that was asked for as if it were a folder is not missing.
+    const { stdout, stderr } = regEnv(fixture, [...line, "--include", "/srv/site", "--trial", "--", "/srv/task.sh"]);
+    assert.match(stdout, /added \/srv\/data/, stderr);
+    assert.not.match(stdout, /added \/srv\/site\/page/);
+  }),
+);
 
 test("run: user, volumes, hostname, memory, and directories that were made", () =>
   withFixture((fixture) => {

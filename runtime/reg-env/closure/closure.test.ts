@@ -75,7 +75,7 @@ const cases: readonly (readonly [
       "opt/one/liba.so.1": library("liba.so.1"),
       "opt/two/liba.so.1": library("liba.so.1"),
     },
-    { programs: ["p"], libraryPath: "/opt/none:/opt/two" },
+    { programs: ["p"], env: ["LD_LIBRARY_PATH=/opt/none:/opt/two"] },
     ["/opt/two/liba.so.1", "/usr/bin/p"],
   ],
   [

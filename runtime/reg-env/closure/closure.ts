@@ -18,6 +18,7 @@ import { RULES } from "./rules/rules.ts";
 import { commandOf, takePackage } from "./take-package.ts";
 import { tellAll } from "./tell.ts";
 import type { Closure, ClosureFile, ClosureRequest, TracedFile } from "./types.ts";
+import { takeVariables } from "./variables.ts";
 
 export type { Closure, ClosureFile, ClosureRequest, GeneratedFile, Package, Reason, TracedFile } from "./types.ts";
 export { chainOf } from "./types.ts";
@@ -30,6 +31,7 @@ export function computeClosure(request: ClosureRequest): Closure {
   const collector = new Collector(request, RULES);
   const command = request.command === undefined ? undefined : takeCommand(request.command, collector);
   const programs = request.programs.map((program) => takeProgram(absoluteProgram(program), "/", collector));
+  takeVariables(request.env ?? [], request.command?.cwd ?? "/", collector);
   collector.settle();
   for (const traced of request.traced ?? []) takeTraced(traced, collector);
   const packaged = (request.packages ?? []).flatMap((name) => takePackage(name, collector));
@@ -88,7 +90,12 @@ function takeTraced({ path, how, why }: TracedFile, collector: Collector): void 
   const asker = {
     rule: why === undefined ? "trace" : "trial",
     text: why ?? `a traced run ${did}`,
-    as: how === "executed" ? "program" : /\.so(\.\d+)*$/.test(path) ? "module" : "data",
+    as:
+      how === "executed" || (why !== undefined && collector.isProgram(path) && !/\.so(\.\d+)*$/.test(path))
+        ? "program"
+        : /\.so(\.\d+)*$/.test(path)
+          ? "module"
+          : "data",
     named: why !== undefined,
   } as const;
   // A folder that was looked for in vain is one whose files would have been listed.

@@ -87,10 +87,7 @@ export class Collector {
 
   constructor(request: ClosureRequest, rules: readonly Rule[]) {
     this.root = new Root(request.root);
-    this.linker = new Linker(
-      new ElfReader(this.root),
-      request.libraryPath === undefined ? {} : { libraryPath: request.libraryPath },
-    );
+    this.linker = new Linker(new ElfReader(this.root), libraryPathOf(request.env ?? []));
     this.packages = readPackages(this.root);
     this.#rules = rules;
     // A path without wildcards leaves out all that is below it, by whichever path that is asked for.
@@ -390,4 +387,10 @@ function runnerOf({ runner }: Asker): { interpreter?: string } {
 
 export function fromOf({ from }: Reason): { from?: string } {
   return from === undefined ? {} : { from };
+}
+
+/** LD_LIBRARY_PATH, as the programs will have it. */
+function libraryPathOf(env: readonly string[]): { libraryPath?: string } {
+  const libraryPath = env.findLast((each) => each.startsWith("LD_LIBRARY_PATH="))?.replace(/^[^=]*=/, "");
+  return libraryPath === undefined ? {} : { libraryPath };
 }

@@ -5,6 +5,7 @@
 import { posix } from "node:path";
 import type { Asker, Collector } from "./collector.ts";
 import { isOfAll } from "./of-all.ts";
+import { takeTimeZones } from "./rules/time-zones.ts";
 import { isElf, isShell, parseScript, readHead } from "./script.ts";
 import { interpreterByName } from "./shebang.ts";
 import { commandsOf } from "./shell.ts";
@@ -26,6 +27,7 @@ export interface TakenCommand {
 /** Of these nothing is said: they are there in every container, or are for output. */
 const PASSING = /^\/((dev|proc|sys|run|tmp|var\/tmp)(\/.*)?)?$/;
 const LONGEST_NAME = 4096;
+const WORD_END = /[\s;|&<>()'"`]+/;
 
 /** Adds a fault, and returns undefined, when it can not be executed. */
 export function takeCommand({ args, cwd }: CommandRequest, collector: Collector): TakenCommand | undefined {
@@ -35,8 +37,17 @@ export function takeCommand({ args, cwd }: CommandRequest, collector: Collector)
   const runner = interpreterOf(taken, collector);
   if (isShell(name)) takeShellLine(rest, cwd, collector);
   takeCalled(args, collector);
-  const files = new NamedFiles(cwd, runner, collector);
-  for (const argument of rest) files.takeArgument(argument);
+  let files = new NamedFiles(cwd, runner, collector);
+  for (const [index, argument] of rest.entries()) {
+    // `tar -C /srv folder`: what follows is named from there.
+    const folder = posix.resolve(cwd, argument);
+    const isEntered = /^(-C|--directory)$/.test(rest[index - 1] ?? "") && collector.root.isDirectory(folder);
+    if (isEntered) files = new NamedFiles(folder, runner, collector);
+    if (!isEntered || !isOfAll(folder)) files.takeArgument(argument);
+    // Code, such as `-c "e /srv/text"` and `--eval '(find-file "/srv/text")'`; what a shell runs was looked at before.
+    if (/[\s"'(]/.test(argument) && !isShell(name)) for (const word of argument.split(WORD_END)) files.takePath(word);
+    takeTimeZones(argument, "the command", undefined, collector);
+  }
   if (runner !== undefined && /^python[\d.]*$/.test(posix.basename(runner)))
     for (const argument of rest) files.takeModule(argument);
   return { ...taken, args: taken.args.length === 1 ? args : [...taken.args, ...rest] };
@@ -111,7 +122,7 @@ function takeShellLine(rest: readonly string[], cwd: string, collector: Collecto
   if (line === undefined) return;
   takePrograms(commandsOf(line), collector);
   const files = new NamedFiles(cwd, undefined, collector);
-  for (const word of line.split(/[\s;|&<>()'"`]+/)) if (!word.includes("$")) files.takeArgument(word);
+  for (const word of line.split(WORD_END)) if (!word.includes("$")) files.takeArgument(word);
 }
 
 /** `env A=b python3`, `timeout 5 sh`: programs that are called through others. */
@@ -130,7 +141,8 @@ function takePrograms(names: readonly string[], collector: Collector): void {
   }
 }
 
-class NamedFiles {
+/** Takes what words of a command name. */
+export class NamedFiles {
   readonly #cwd: string;
   readonly #runner: string | undefined;
   readonly #collector: Collector;
@@ -154,6 +166,11 @@ class NamedFiles {
     ];
     const lists = [argument, value, glued].flatMap((each) => (each?.includes("/") === true ? each.split(/[:,;]/) : []));
     for (const name of new Set([...names, ...lists])) if (name !== undefined) this.#take(name);
+  }
+
+  /** A word of code: nothing but an absolute path. */
+  takePath(word: string): void {
+    if (word.startsWith("/")) this.#take(word);
   }
 
   /** `python3 -m web`, `gunicorn web.app:app`: a module beside the command's folder. */

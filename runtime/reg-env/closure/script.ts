@@ -76,5 +76,5 @@ export const BY_EXTENSION: readonly (readonly [extension: RegExp, program: strin
 ];
 
 export function isShell(interpreter: string): boolean {
-  return /^(ba|da|a|k|z|mk)?sh$/.test(basename(interpreter));
+  return /^(ba|da|a|k|z|mk|fi|c|tc)?sh$/.test(basename(interpreter));
 }

@@ -31,6 +31,8 @@ export function takeScript(collector: Collector, path: string, script: Script, a
       return lack(`${path} is run by ${plain(script.program)}, which is not in the PATH of the root`);
     interpreter = added.path;
   }
+  // What runs a script that was asked for is as good as asked for.
+  if (asker.named === true) collector.called.add(interpreter);
   const named = script.program ?? script.interpreter;
   if (isShell(named)) {
     const text = collector.root.readText(path) ?? "";

@@ -17,8 +17,8 @@ export interface ClosureRequest {
   readonly include?: readonly string[];
   /** Paths or globs of what is left out, whoever asks for it. */
   readonly exclude?: readonly string[];
-  /** LD_LIBRARY_PATH, as the programs will have it. */
-  readonly libraryPath?: string;
+  /** NAME=value, each a variable of the command. */
+  readonly env?: readonly string[];
   /** Empty directories that the root does not have: PATH[:MODE[:USER[:GROUP]]]. */
   readonly directories?: readonly string[];
   /** What a run of the program touched. */

@@ -176,7 +176,7 @@ async function generateFrom(argv: GenerateArguments, args: readonly string[]): P
           include: argv.include,
           exclude: argv.exclude,
           directories: argv.mkdir,
-          ...libraryPathOf(argv.env),
+          env: argv.env,
           traced: [...traced, ...more],
         }),
       ),
@@ -338,11 +338,6 @@ function tellTrial({ difference, full, rounds, added }: TrialReport): void {
       `trial: the command fails, in the full root as well: what it needs to succeed was not seen${saidLast(full.stderr)}`,
     );
   if (difference !== undefined) warn(`trial: not the same as in the full root: ${difference}`);
-}
-
-function libraryPathOf(env: readonly string[]): { libraryPath?: string } {
-  const libraryPath = env.findLast((each) => each.startsWith("LD_LIBRARY_PATH="))?.replace(/^[^=]*=/, "");
-  return libraryPath === undefined ? {} : { libraryPath };
 }
 
 /** The commands to trace: an empty value stands for the one behind "--". */

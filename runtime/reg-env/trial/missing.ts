@@ -17,6 +17,8 @@ export function findMissing(log: string, directory: string, root: Root, own: Roo
   const found = new Map<string, Wanted>();
   for (const { name, args, path, error } of fileCalls(log, { directory, prefix: "" })) {
     if (error !== "ENOENT" && error !== "ENOTDIR") continue;
+    // A file that was asked whether it is a folder is there.
+    if (error === "ENOTDIR" && own.resolve(path) !== undefined) continue;
     // What was to be made could not be, as its folder is not there.
     const folder = posix.dirname(path);
     const isMade = MAKES.test(name) || /\bO_CREAT\b/.test(args);

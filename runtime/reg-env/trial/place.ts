@@ -22,6 +22,15 @@ export interface TrialOptions {
   /** What tells that a server works; without it the command has to end. */
   readonly probe?: Probe | undefined;
   readonly timeLimitMs: number;
+  /** Empty directories that are made before the command runs, by their real paths. */
+  readonly directories?: readonly MadeDirectory[];
+}
+
+export interface MadeDirectory {
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface Outcome {
@@ -41,10 +50,13 @@ const LARGEST_OUTPUT = 8 * 1024 * 1024;
 const GRACE_MS = 5000;
 const POLL_MS = 50;
 
-/** $0 the folder for the overlay, $1 the root, $2 where the list of written files goes, then the runtime's command line. */
+/**
+ * $0 the folder for the overlay, $1 the root, $2 where the list of written files goes, $3 lines of directories to make, then the runtime's
+ * command line.
+ */
 const IN_OVERLAY = `set -eu
-folder=$0 lower=$1 list=$2
-shift 2
+folder=$0 lower=$1 list=$2 directories=$3
+shift 3
 mount -t tmpfs -o mode=755 tmpfs "$folder"
 mkdir "$folder/upper" "$folder/work" "$folder/root"
 chmod 755 "$folder/upper"
@@ -53,6 +65,12 @@ for name in tmp var/tmp; do
     [ ! -d "$lower/$name" ] || [ -L "$lower/$name" ] || [ -O "$lower/$name" ] || mkdir -p -m 1777 "$folder/upper/$name"
 done
 mount -t overlay overlay -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work" "$folder/root"
+printf %s "$directories" | while read -r mode owner path; do
+    mkdir -p "$folder/root$path"
+    # A user may have no such id.
+    chown "$owner" "$folder/root$path" || :
+    chmod "$mode" "$folder/root$path"
+done
 : >"$list"
 status=0
 "$@" || status=$?
@@ -75,7 +93,7 @@ export async function tryIn(lower: string, options: TrialOptions, trace?: string
     ...(options.command.user === undefined ? {} : { user: resolveUser(options.command.user, readerIn(lower)) }),
     hostname: "trial",
   });
-  const before = [...unshareMounts(), "sh", "-c", IN_OVERLAY, folder, lower, list];
+  const before = [...unshareMounts(), "sh", "-c", IN_OVERLAY, folder, lower, list, linesOf(options.directories)];
   const hooks = trace === undefined ? {} : { hooks: { createRuntime: [tracingHook(trace)] } };
   try {
     const { child, ended } = launch({
@@ -108,6 +126,10 @@ export async function tryIn(lower: string, options: TrialOptions, trace?: string
     fs.rmSync(list, { force: true });
     fs.rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function linesOf(directories: readonly MadeDirectory[] = []): string {
+  return directories.map(({ path, mode, uid, gid }) => `${mode.toString(8)} ${uid}:${gid} ${path}\n`).join("");
 }
 
 function noPlace(said: string): RegError {

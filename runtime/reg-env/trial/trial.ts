@@ -5,7 +5,7 @@
  */
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, posix } from "node:path";
 import { RegError } from "../../errors/errors.ts";
 import type { Closure } from "../closure/closure.ts";
 import { Root } from "../closure/root.ts";
@@ -13,7 +13,7 @@ import type { TracedFile } from "../closure/types.ts";
 import { parseTrace } from "../trace/parse.ts";
 import { difference } from "./compare.ts";
 import { findMissing } from "./missing.ts";
-import { type Outcome, type TrialOptions, tryIn } from "./place.ts";
+import { type MadeDirectory, type Outcome, type TrialOptions, tryIn } from "./place.ts";
 import { readTrace } from "./tracer.ts";
 
 export interface Trial extends TrialOptions {
@@ -44,9 +44,13 @@ const ROUNDS_OF_SINGLE_FILES = 2;
 export async function runTrial(trial: Trial): Promise<TrialReport> {
   const { root, make, onProgress = () => undefined } = trial;
   const added: TracedFile[] = [];
+  // In the full root no system has started either: the folders that one makes are made for the trial.
+  const directories = directoriesFor(root, (await make(added)).closure);
+  const inRoot = { ...trial, directories };
   onProgress("in the full root");
-  const full = await tryIn(root, trial);
+  const full = await tryIn(root, inRoot);
   if (full.late) throw tooLate(trial, full);
+  if (trial.probe !== undefined && full.answer === undefined) throw ended(full);
   const again: Outcome[] = [];
   let inFull: readonly TracedFile[] | undefined;
   for (let round = 1; ; round++) {
@@ -56,14 +60,14 @@ export async function runTrial(trial: Trial): Promise<TrialReport> {
     let differs = difference(full, own, again);
     // What differs there, too, is no sign.
     while (differs !== undefined && again.length < (differs.isContent ? RUNS_FOR_CONTENT : 1)) {
-      again.push(await tryIn(root, trial));
+      again.push(await tryIn(root, inRoot));
       differs = difference(full, own, again);
     }
     if (differs === undefined || round === MOST_ROUNDS)
       return { full, rounds: round, added, ...(differs === undefined ? {} : { difference: differs.text }) };
     onProgress(`looking for what was missing, round ${round}`);
     const known = new Set(added.map(({ path }) => path));
-    inFull ??= await usedIn(root, trial);
+    inFull ??= await usedIn(root, inRoot);
     const whole = new Root(closure.root);
     const lacking = inFull.filter(({ path }) => !known.has(path) && !isIn(path, closure, whole));
     let more = (await lookFor(tree, trial)).filter(({ path }) => !known.has(path));
@@ -88,14 +92,14 @@ async function lookFor(tree: string, trial: Trial): Promise<TracedFile[]> {
 }
 
 /** What the command opens and executes in the full root. */
-async function usedIn(root: string, trial: Trial): Promise<TracedFile[]> {
+async function usedIn(root: string, trial: TrialOptions): Promise<TracedFile[]> {
   const log = await traceIn(root, trial);
   return parseTrace(log, { directory: trial.command.cwd, prefix: "" })
     .filter(({ path, how }) => how !== "examined" && path !== "/etc/ld.so.cache")
     .map((file) => ({ ...file, why: `the trial ${file.how} it in the full root` }));
 }
 
-async function traceIn(root: string, trial: Trial): Promise<string> {
+async function traceIn(root: string, trial: TrialOptions): Promise<string> {
   const folder = fs.mkdtempSync(join(tmpdir(), "reg-env-trial-log-"));
   try {
     const { stderr } = await tryIn(root, trial, join(folder, "log"));
@@ -125,6 +129,27 @@ function tooLate({ probe, timeLimitMs }: Trial, { stderr }: Outcome): RegError {
           : "does the command stay in the foreground? --time-limit gives it longer",
     },
   );
+}
+
+function ended({ status, stderr }: Outcome): RegError {
+  return new RegError(
+    "ESRCH",
+    `trial: in the full root the command ended, with status ${status}, before the probe had an answer${saidLast(stderr)}`,
+    {
+      hint: "a server has to stay in the foreground; for what it lacks there are --user, --env, --cwd, and --mkdir for directories that a system makes",
+    },
+  );
+}
+
+/** Those that the root has not, and whose place is not behind a link. */
+function directoriesFor(root: string, { directories }: Closure): MadeDirectory[] {
+  const whole = new Root(root);
+  return [...(directories ?? [])].flatMap(([path, { mode, uid, gid }]) => {
+    let parent = posix.dirname(path);
+    while (whole.locate(parent) === undefined) parent = posix.dirname(parent);
+    const isPlain = whole.resolve(parent)?.path === parent && !path.includes("\n");
+    return isPlain && whole.locate(path) === undefined ? [{ path, mode, uid, gid }] : [];
+  });
 }
 
 /** "; it said ...", with the last line. */

@@ -4,14 +4,23 @@
  */
 import { basename, dirname, extname, posix } from "node:path";
 import type { Asker, Collector, Rule } from "../collector.ts";
+import { sizeBelow } from "../folder-size.ts";
 import { isShell, parseScript, readHead } from "../script.ts";
 import { takeCommands } from "../shebang.ts";
+import { takeTimeZones } from "./time-zones.ts";
 
 const INTERPRETERS = /^(python|perl|ruby|php|node|nodejs|lua|tclsh|wish|Rscript|java)[\d.-]*$/;
 const QUOTED = /(["'])((?:(?!\1)[^\\\n]){1,200})\1/g;
 /** Words of a shell script that can only be paths, or have an ending. */
 const BARE = /(?:^|[\s=(])((?:\.{1,2}|[\w.-]+)?\/[\w./+-]{1,200}|[\w-]+\.[A-Za-z]\w{0,8})(?=[\s;)|&]|$)/gm;
 const PYTHON_IMPORT = /^[ \t]*(?:import|from)[ \t]+([\w.]+(?:[ \t]*,[ \t]*[\w.]+)*)/gm;
+/** What a site has of its own: pages to serve, an application. */
+export const OF_SITE = /^\/(srv|opt|home|var\/www)\//;
+/** A module that is loaded by its name: "site.settings", "site.wsgi:application". */
+const DOTTED = /^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:\w+)?$/;
+/** Of a folder that nothing but a name in a text asks for; templates/ beside a script is one. */
+export const MOST_IN_FOLDER = 4 * 1024 * 1024;
+const MOST_FOLDERS = 50;
 const C_SOURCE = /\.([chCH]|cc|cpp|cxx|hh|hpp|hxx|inc|m|mm|S)$/;
 const C_INCLUDE = /^[ \t]*#[ \t]*(?:include|import)[ \t]*"([^"\n]{1,200})"/gm;
 const LARGEST_BYTES = 1024 * 1024;
@@ -39,6 +48,9 @@ export const beside: Rule = {
     if (isShell(runner)) for (const [, name = ""] of text.matchAll(BARE)) names.add(name);
     const next = { ...asker, rule: "beside", from: path, as: "data", runner } as const;
     for (const name of [...names].slice(0, MOST_NAMES)) take(name, path, next, collector);
+    takeTimeZones(text, path, path, collector);
+    if (/^python/.test(basename(runner)))
+      for (const name of names) if (DOTTED.test(name)) takeModule(name, path, next, collector);
     if (/^python/.test(basename(runner)))
       for (const [, list = ""] of text.matchAll(PYTHON_IMPORT))
         for (const name of list.split(",")) takeModule(name.trim(), path, next, collector);
@@ -49,6 +61,8 @@ function take(name: string, script: string, asker: Asker, collector: Collector):
   if (/[*?$%{}<>|]|^[./]*$|\/\//.test(name)) return;
   const folder = dirname(script);
   const text = `${script} names it`;
+  if (/^[\w-]+(\/[\w-]+)*\.[a-z]\w*$/.test(name) && collector.root.resolve(posix.join(folder, name)) === undefined)
+    takeFolderWith(name, folder, { ...asker, text: `${script} names ${name}, which is in it` }, collector);
   for (const candidate of [name, `${name}${extname(script)}`]) {
     const path = posix.resolve(folder, candidate);
     const found = collector.root.resolve(path);
@@ -58,12 +72,22 @@ function take(name: string, script: string, asker: Asker, collector: Collector):
       if (name.includes("/") || !/^\/(usr\/|)s?bin$/.test(folder)) collector.add(path, { ...asker, text });
     } else if (
       found.stats.isDirectory() &&
-      !name.startsWith("/") &&
-      path.startsWith(`${folder}/`) &&
-      folder.split("/").length > 2
+      (name.startsWith("/")
+        ? OF_SITE.test(found.path) && sizeBelow(path, MOST_IN_FOLDER, collector.root) <= MOST_IN_FOLDER
+        : path.startsWith(`${folder}/`) && folder.split("/").length > 2)
     )
       collector.addTree(path, { ...asker, text });
   }
+}
+
+/** A folder beside the script in which that file is: it is looked for there, and may name others. */
+function takeFolderWith(name: string, folder: string, asker: Asker, collector: Collector): void {
+  const { root } = collector;
+  const names = folder.split("/").length > 2 ? root.list(folder) : [];
+  if (names.length > MOST_FOLDERS) return;
+  for (const each of names.map((own) => `${folder}/${own}`))
+    if (root.isFile(`${each}/${name}`) && sizeBelow(each, MOST_IN_FOLDER, root) <= MOST_IN_FOLDER)
+      collector.addTree(each, asker);
 }
 
 /** `#include "own.h"`, and what that one includes. */

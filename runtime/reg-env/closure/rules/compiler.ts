@@ -26,3 +26,28 @@ export const compiler: Rule = {
     }
   },
 };
+
+const TOOL = /^(g?make|cmake|ninja|meson|scons|bmake)$/;
+/** What they run, when it is there; what a project's own lines call is its own. */
+// biome-ignore format: a list of words
+const RUN = ["sh", "cc", "c++", "gcc", "g++", "make", "gmake", "ninja", "as", "ld", "ar", "ranlib", "nm", "strip", "objcopy", "uname", "rm", "mkdir", "cp"];
+
+/** Build tools run the compiler by the names of make's own rules, and each line by a shell. Source: make's manual, "Implicit Variables". */
+export const buildTools: Rule = {
+  name: "build-tools",
+  apply({ path, elf, process, asker }, collector) {
+    if (elf === undefined || process?.program.path !== path || !TOOL.test(basename(path)) || asker.calls !== true)
+      return;
+    for (const name of RUN) {
+      const program = collector.findProgram(name);
+      if (program !== undefined && program !== path)
+        collector.add(program, {
+          rule: "build-tools",
+          from: path,
+          text: `${path} runs it`,
+          as: "program",
+          calls: true,
+        });
+    }
+  },
+};

@@ -33,7 +33,7 @@ export function takeSystemDirectories(programs: readonly string[], collector: Co
         for (const line of (root.readText(path) ?? "").split("\n")) {
           const [type = "", folder = "", mode = "-", user = "-", group = "-"] = line.trim().split(/\s+/);
           if (/^[dD][!+=-]*$/.test(type) && !folder.includes("%"))
-            make(folder, { mode, user, group }, reason, collector);
+            makeDirectory(folder, { mode, user, group }, reason, collector);
         }
       if (/^\/usr\/lib\/systemd\/system\/[^/]+\.service$/.test(path))
         takeUnit(root.readText(path) ?? "", reason, collector);
@@ -45,7 +45,7 @@ function takeUnit(text: string, reason: Reason, collector: Collector): void {
   for (const [key, parent] of Object.entries(OF_UNITS))
     for (const name of value(key)?.split(/\s+/) ?? [])
       if (name !== "" && !name.includes("%"))
-        make(
+        makeDirectory(
           `${parent}/${name.replace(/:.*/, "")}`,
           { mode: value(`${key}Mode`) ?? "0755", user: value("User") ?? "-", group: value("Group") ?? "-" },
           reason,
@@ -58,17 +58,22 @@ export function takeDirectory(text: string, collector: Collector): void {
   const [path = "", mode = "0755", user = "-", group = "-", ...rest] = text.split(":");
   const isGood =
     path.startsWith("/") && !path.split("/").includes("..") && /^[0-7]{3,4}$/.test(mode) && rest.length === 0;
-  const made = isGood && make(path, { mode, user, group }, { rule: "mkdir", text: `--mkdir ${text}` }, collector);
+  const made =
+    isGood && makeDirectory(path, { mode, user, group }, { rule: "mkdir", text: `--mkdir ${text}` }, collector);
   if (!made)
     throw new RegError("EINVAL", `--mkdir ${JSON.stringify(text)} is not PATH[:MODE[:USER[:GROUP]]]`, {
       hint: "as in --mkdir /run/app:0755:www-data, with a user that /etc/passwd of the root has",
     });
 }
 
-type Reason = { readonly rule: string; readonly from?: string; readonly text: string };
+type Reason = {
+  readonly rule: string;
+  readonly from?: string;
+  readonly text: string;
+};
 
 /** Whether it could be made: its owner has to be known. */
-function make(
+export function makeDirectory(
   folder: string,
   { mode, user, group }: { readonly mode: string; readonly user: string; readonly group: string },
   reason: Reason,

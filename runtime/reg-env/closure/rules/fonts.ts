@@ -1,5 +1,6 @@
 /** Fonts, for whatever draws text: fontconfig looks for them by what is there, so no file names any. Source: fonts-conf(5). */
-import type { Collector, Rule } from "../collector.ts";
+import type { Rule } from "../collector.ts";
+import { sizeBelow } from "../folder-size.ts";
 
 const FOLDERS = ["/usr/share/fonts", "/usr/local/share/fonts"];
 /** More than a handful of families has: collections for all scripts of the world are ten times as large. */
@@ -13,7 +14,7 @@ export const fonts: Rule = {
     if (elf?.soname === undefined || !/^libfontconfig\.so/.test(elf.soname)) return;
     const asker = { rule: "fonts", from: path, text: `${path} looks for fonts`, as: "data" } as const;
     for (const folder of FOLDERS) {
-      const isSmall = sizeOf(folder, collector) <= MOST_BYTES;
+      const isSmall = sizeBelow(folder, MOST_BYTES, collector.root) <= MOST_BYTES;
       collector.addTree(folder, asker, (file, stats) => isSmall || stats.isDirectory() || PREFERRED.test(file));
       if (!isSmall)
         collector.warnings.add(
@@ -22,15 +23,3 @@ export const fonts: Rule = {
     }
   },
 };
-
-function sizeOf(folder: string, { root }: Collector): number {
-  let bytes = 0;
-  const waiting = root.isDirectory(folder) ? [folder] : [];
-  for (const each of waiting)
-    for (const name of root.list(each)) {
-      const found = root.locate(`${each}/${name}`);
-      if (found?.stats.isDirectory() === true) waiting.push(found.path);
-      else bytes += found?.stats.size ?? 0;
-    }
-  return bytes;
-}

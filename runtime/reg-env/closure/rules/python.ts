@@ -49,6 +49,10 @@ export const python: Rule = {
       ...asker,
       text: `${path} tells the media types of files by it (module mimetypes)`,
     });
+    collector.addPattern("/usr/share/zoneinfo/{UTC,Etc/UTC}", {
+      ...asker,
+      text: `${path} knows time zones by it (module zoneinfo)`,
+    });
     const environment = dirname(dirname(asked));
     if (root.isFile(join(environment, "pyvenv.cfg")))
       collector.addTree(environment, { ...asker, text: `part of the virtual environment of ${asked}` });

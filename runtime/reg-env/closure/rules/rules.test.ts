@@ -343,4 +343,257 @@ rules(
   },
 );
 
+rules("what a program's configuration names comes in: files, folders to write to, what a site serves", () => {
+  const closure = compute(
+    {
+      "usr/bin/web": dynamicProgram(),
+      "etc/web/web.conf": [
+        "# not /etc/commented",
+        "types /etc/types.map;",
+        "include /etc/web-extra/*.conf; # of others",
+        "root /srv/site; root /srv/big",
+        "cache=/var/cache/pages/one pid /run/web-own/web.pid, socket unix:/run/systemd/socket",
+        "data /var/lib/tables; key /etc/keys/key.pem; see http://host/etc/remote",
+      ].join("\n"),
+      "etc/commented": "",
+      "etc/types.map": "",
+      "etc/web-extra/a.conf": "module /usr/share/more/text",
+      "etc/remote": "",
+      "etc/keys/key.pem": { text: "secret", mode: 0o600 },
+      "usr/share/more/text": "",
+      "srv/site/page": "",
+      "srv/site/run": { text: "#!/usr/bin/perl\n", mode: 0o755 },
+      "usr/bin/perl": dynamicProgram(),
+      "srv/big/page": Buffer.alloc(5 * 1024 * 1024),
+      "var/cache/pages/two": "",
+      "var/lib/tables/table": "",
+    },
+    { programs: ["web"] },
+  );
+  const taken = ["/etc/types.map", "/etc/web-extra/a.conf", "/usr/share/more/text", "/srv/site/page", "/usr/bin/perl"];
+  assert.equal(has(closure, ...taken, "/var/cache/pages", "/var/lib/tables"), Array(taken.length + 2).fill(true));
+  const left = ["/etc/commented", "/etc/remote", "/etc/keys/key.pem", "/srv/big/page", "/var/cache/pages/two"];
+  assert.equal(has(closure, ...left, "/var/lib/tables/table"), Array(left.length + 1).fill(false));
+  assert.equal([...(closure.directories ?? []).keys()], ["/run/web-own"]);
+  const warnings = closure.warnings.join("\n");
+  assert.match(warnings, /names \/srv\/big, which is left out, as much is in it: run with --volume \/srv\/big:/);
+  assert.match(warnings, /names \/etc\/keys\/key.pem, which is left out, as not everybody may read it/);
+});
+
+rules("configuration that the command names is read like that of a program, other files are not", () => {
+  const entries: Entries = {
+    "usr/bin/web": dynamicProgram(),
+    "srv/own.conf": "errors /etc/errors/503",
+    "srv/text": "errors /etc/errors/404",
+    "etc/errors/503": "",
+    "etc/errors/404": "",
+  };
+  const closure = compute(entries, {
+    command: { args: ["web", "-f", "/srv/own.conf", "/srv/text"], cwd: "/" },
+  });
+  assert.equal(has(closure, "/etc/errors/503", "/etc/errors/404"), [true, false]);
+});
+
+rules("programs of the same source come in that a program names, also at the end of a longer string", () => {
+  const tail = "\0/agent/sign-agent\0sign-keys\0SIGN-other\0my-view\0";
+  const sources = database({
+    sign: { files: ["/usr/bin/sign", "/usr/bin/sign-keys"] },
+    "sign-agent": {
+      source: "sign",
+      files: ["/usr/bin/sign-agent", "/usr/bin/other"],
+    },
+    view: { files: ["/usr/bin/my-view"] },
+  });
+  const made = (imports: string[]) =>
+    compute(
+      {
+        ...sources,
+        "usr/bin/sign": dynamicProgram({ tail, imports }),
+        "usr/bin/sign-agent": dynamicProgram(),
+        "usr/bin/sign-keys": dynamicProgram(),
+        "usr/bin/other": dynamicProgram(),
+        "usr/bin/my-view": dynamicProgram(),
+      },
+      { programs: ["sign"] },
+    );
+  const all = ["/usr/bin/sign-agent", "/usr/bin/sign-keys", "/usr/bin/other", "/usr/bin/my-view"];
+  assert.equal(has(made(["execv"]), ...all), [true, true, false, false]);
+  assert.equal(has(made([]), ...all), [false, false, false, false]);
+});
+
+rules("what runs several programs that pack has them, with a shell; what runs the user's shell has that", () => {
+  const entries: Entries = {
+    "usr/bin/pack": dynamicProgram({
+      imports: ["execlp"],
+      tail: "\0--gzip\0--xz\0--zstd\0--bzip2\0",
+    }),
+    "usr/bin/copy": dynamicProgram({
+      imports: ["execlp"],
+      tail: "\0zstd\0lz4\0",
+    }),
+    "usr/bin/screen": dynamicProgram({
+      imports: ["execl", "getpwuid"],
+      tail: "\0SHELL\0/bin/sh\0",
+    }),
+    "etc/passwd": "root:x:0:0:root:/root:/usr/bin/zsh\n",
+    ...Object.fromEntries(
+      ["gzip", "xz", "zstd", "lz4", "sh", "zsh"].map((name) => [`usr/bin/${name}`, dynamicProgram()]),
+    ),
+  };
+  const names = ["/usr/bin/gzip", "/usr/bin/xz", "/usr/bin/zstd", "/usr/bin/lz4", "/usr/bin/sh", "/usr/bin/zsh"];
+  const of = (program: string) => has(compute(entries, { programs: [program] }), ...names);
+  assert.equal(of("pack"), [true, true, true, false, true, false]);
+  assert.equal(of("copy"), [false, false, false, false, false, false]);
+  assert.equal(of("screen"), [false, false, false, false, true, true]);
+});
+
+rules("command lines in a program that uses system(3) bring their programs and a shell", () => {
+  const closure = compute(
+    {
+      "usr/bin/camlopt": dynamicProgram({
+        imports: ["system"],
+        tail: "\0assemble -c\0see also\0",
+      }),
+      ...Object.fromEntries(["assemble", "see", "sh"].map((name) => [`usr/bin/${name}`, dynamicProgram()])),
+    },
+    { programs: ["camlopt"] },
+  );
+  assert.equal(has(closure, "/usr/bin/assemble", "/usr/bin/sh", "/usr/bin/see"), [true, true, false]);
+});
+
+rules(
+  "files that a program names come in, lists of folders are taken apart, and scripts of its own call others",
+  () => {
+    const tail =
+      "\0/etc/hello.map\0/etc/secret\0/usr/share/none:/usr/share/second\0/usr/lib/hello\0%s/bin/start\0/var/lib/made\0";
+    const closure = compute(
+      {
+        "usr/bin/hello": dynamicProgram({ tail }),
+        "etc/hello.map": "",
+        "etc/secret": { text: "", mode: 0o600 },
+        "usr/share/second/text": "",
+        "usr/lib/hello/bin/start": "#!/bin/sh\nsed s/a/b/\n",
+        "usr/bin/sh": dynamicProgram(),
+        "usr/bin/sed": dynamicProgram(),
+        "var/lib/made/index": "",
+      },
+      { programs: ["hello"] },
+    );
+    assert.equal(has(closure, "/etc/hello.map", "/usr/share/second/text", "/usr/bin/sed"), [true, true, true]);
+    assert.equal(has(closure, "/etc/secret", "/var/lib/made/index"), [false, false]);
+    const warnings = closure.warnings.join("\n");
+    assert.match(warnings, /names \/etc\/secret, which is left out, as not everybody may read it/);
+    assert.match(warnings, /of \/var\/lib\/made, which .* names, no files come in.*--include \/var\/lib\/made/);
+  },
+);
+
+rules("a library of the program's own source names folders for it", () => {
+  const closure = compute(
+    {
+      ...database({
+        draw: { files: ["/usr/bin/draw"] },
+        libdraw: { source: "draw", files: [`/${LIB}/libdraw.so`] },
+      }),
+      "usr/bin/draw": dynamicProgram({ needed: ["libdraw.so"] }),
+      [`${LIB}/libdraw.so`]: library("libdraw.so", {
+        tail: "\0/usr/share/colours\0",
+      }),
+      "usr/share/colours/red": "",
+    },
+    { programs: ["draw"] },
+  );
+  assert.equal(has(closure, "/usr/share/colours/red"), [true]);
+});
+
+rules(
+  "variables name files, a time zone and a locale; an argument names files in code, and from a folder behind -C",
+  () => {
+    const entries: Entries = {
+      "usr/bin/p": dynamicProgram(),
+      "srv/settings": "",
+      "srv/in.org": "",
+      "opt/folder/in": "",
+      "home/me/text": "",
+      "usr/share/zoneinfo/Europe/Berlin": "",
+      "usr/share/zoneinfo/Asia/Tokyo": "",
+      "usr/lib/locale/de_DE.utf8/LC_TIME": "",
+      "usr/lib/locale/fr_FR.utf8/LC_TIME": "",
+    };
+    const closure = compute(entries, {
+      command: {
+        args: ["p", "--eval", '(open "/srv/in.org" "Asia/Tokyo")', "-C", "/opt", "folder"],
+        cwd: "/",
+      },
+      env: ["SETTINGS=/srv/settings", "TZ=Europe/Berlin", "LANG=de_DE.UTF-8", "HOME=/home/me"],
+    });
+    const taken = [
+      "/srv/settings",
+      "/srv/in.org",
+      "/usr/share/zoneinfo/Europe/Berlin",
+      "/usr/share/zoneinfo/Asia/Tokyo",
+    ];
+    assert.equal(has(closure, ...taken, "/usr/lib/locale/de_DE.utf8/LC_TIME"), Array(taken.length + 1).fill(true));
+    assert.equal(has(closure, "/opt/folder/in"), [true]);
+    assert.equal(has(closure, "/home/me/text", "/usr/lib/locale/fr_FR.utf8/LC_TIME"), [false, false]);
+  },
+);
+
+rules("a script has the folder beside it that holds a file it names, and modules that it names in quotes", () => {
+  const closure = compute(
+    {
+      "usr/bin/python3": dynamicProgram(),
+      "srv/app/main.py": 'render("page.html")\nload("site.settings")\nzone = "Europe/Berlin"\n',
+      "srv/app/templates/page.html": "",
+      "srv/app/templates/base.html": "",
+      "srv/app/unused/text.html": "",
+      "srv/app/site/settings.py": "",
+      "usr/share/zoneinfo/Europe/Berlin": "",
+    },
+    { command: { args: ["python3", "/srv/app/main.py"], cwd: "/" } },
+  );
+  const taken = ["/srv/app/templates/base.html", "/srv/app/site/settings.py", "/usr/share/zoneinfo/Europe/Berlin"];
+  assert.equal(has(closure, ...taken, "/srv/app/unused/text.html"), [true, true, true, false]);
+});
+
+rules("what runs a script that was asked for has its data, and a fish script its commands", () => {
+  const closure = compute(
+    {
+      "usr/bin/fish": dynamicProgram(),
+      "usr/bin/sort": dynamicProgram(),
+      "usr/share/fish/config.fish": "",
+      "srv/main.fish": {
+        text: "#!/usr/bin/fish\nfor each in (cat $list | sort)\n  echo $each\nend\n",
+        mode: 0o755,
+      },
+    },
+    { command: { args: ["/srv/main.fish"], cwd: "/" } },
+  );
+  assert.equal(has(closure, "/usr/share/fish/config.fish", "/usr/bin/sort"), [true, true]);
+});
+
+rules("a build tool has a compiler with all that one needs, and a shell", () => {
+  const closure = compute(
+    {
+      ...Object.fromEntries(["make", "as", "ld", "sh"].map((name) => [`usr/bin/${name}`, dynamicProgram()])),
+      "usr/bin/cc": { link: "gcc" },
+      "usr/bin/gcc": dynamicProgram({ tail: "\0/usr/lib/gcc/\0" }),
+      "usr/lib/gcc/x/cc1": dynamicProgram(),
+      "usr/include/stdio.h": "",
+    },
+    { command: { args: ["make", "-C", "/srv"], cwd: "/" } },
+  );
+  const taken = [
+    "/usr/bin/cc",
+    "/usr/bin/as",
+    "/usr/bin/ld",
+    "/usr/bin/sh",
+    "/usr/lib/gcc/x/cc1",
+    "/usr/include/stdio.h",
+  ];
+  assert.equal(
+    has(closure, ...taken),
+    taken.map(() => true),
+  );
+});
+
 rules.run();

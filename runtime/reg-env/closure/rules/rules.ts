@@ -1,7 +1,8 @@
 /** All rules, in the order in which they are asked. */
 import type { Rule } from "../collector.ts";
 import { beside } from "./beside.ts";
-import { compiler } from "./compiler.ts";
+import { buildTools, compiler } from "./compiler.ts";
+import { configuration } from "./configuration.ts";
 import { dataRules } from "./data.ts";
 import { dlopen } from "./dlopen.ts";
 import { fonts } from "./fonts.ts";
@@ -30,4 +31,6 @@ export const RULES: readonly Rule[] = [
   otherPrograms,
   namedFolders,
   compiler,
+  buildTools,
+  configuration,
 ];
