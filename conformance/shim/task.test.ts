@@ -386,8 +386,9 @@ test("all exits of added processes come before that of their init, which nobody 
       shim.events.length = 0;
       await tasks.call("Kill", { id, signal: SIGKILL });
       await tasks.call("Wait", { id });
-      for (let waited = 0; shim.events.length < 21 && waited < 200; waited++) await sleep(10);
-      const ids = shim.events.filter(({ topic }) => topic === "/tasks/exit").map(({ message }) => message.id);
+      const exits = () => shim.events.filter(({ topic }) => topic === "/tasks/exit");
+      for (let waited = 0; exits().length < 21 && waited < 200; waited++) await sleep(10);
+      const ids = exits().map(({ message }) => message.id);
       assert.is(ids.length, 21);
       assert.is(ids.at(-1), id);
       assert.is((await refusal(tasks.call("Exec", { id, execId: "late", spec: processSpec(["/bin/true"]) }))).code, 9);

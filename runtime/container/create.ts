@@ -26,7 +26,7 @@ import { giveNetwork } from "./network.ts";
 import { NewCgroup } from "./new-cgroup.ts";
 import { NewResctrl } from "./new-resctrl.ts";
 import { makeNotifyDirectory } from "./notify.ts";
-import { type CreateOptions, type LoadedConfig, loadConfig, withPlan } from "./plan.ts";
+import { type CreateOptions, type LoadedConfig, loadAndPlan, type PlannedAhead } from "./plan.ts";
 import { Rollback } from "./rollback.ts";
 import { dismissListener } from "./seccomp.ts";
 import { serveInit } from "./serve-init.ts";
@@ -64,12 +64,17 @@ export function create(options: CreateOptions): Container {
 
 /**
  * Builds the container up to the point where init waits. `detached`: nobody stays to hold its terminal. `gated`: init will
- * wait at the exec fifo for somebody else's `start`.
+ * wait at the exec fifo for somebody else's `start`. `ahead`: what was planned already, in case that it was for this.
  */
-export function build(options: CreateOptions, detached: boolean, gated: boolean, interrupt?: Interrupt): Built {
+export function build(
+  options: CreateOptions,
+  detached: boolean,
+  gated: boolean,
+  interrupt?: Interrupt,
+  ahead?: PlannedAhead,
+): Built {
   checkId(options.id);
-  const loaded = loadConfig(options.bundle, options.configFile);
-  return withPlan(loaded.config, options, (plan, cgroupHost) => {
+  return loadAndPlan(options, ahead, (plan, cgroupHost, loaded) => {
     for (const warning of plan.warnings) options.warn?.(warning);
     checkTerminal(plan, options, detached);
     return buildPlanned(plan, cgroupHost, loaded, options, gated, interrupt);

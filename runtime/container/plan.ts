@@ -56,23 +56,60 @@ export interface LoadedConfig {
 }
 
 /** Reads and validates the bundle's config.json; gives its text too. Throws InvalidDocument with every fault. */
-export function loadConfig(bundle: string, file = "config.json"): LoadedConfig {
-  const path = file.startsWith("/") ? file : `${bundle}/${file}`;
-  let text: string;
+export function loadConfig(bundle: string, file?: string): LoadedConfig {
+  const text = readConfig(bundle, file);
+  return { config: parseConfig(text, configPath(bundle, file)), text };
+}
+
+function configPath(bundle: string, file = "config.json"): string {
+  return file.startsWith("/") ? file : `${bundle}/${file}`;
+}
+
+function readConfig(bundle: string, file: string | undefined): string {
+  const path = configPath(bundle, file);
   try {
-    text = readText(path, C.AT_FDCWD, CONFIG_LIMIT_BYTES);
+    return readText(path, C.AT_FDCWD, CONFIG_LIMIT_BYTES);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     const missing = error.errno === ENOENT || error.errno === ENOTDIR;
     const hint = missing ? "a bundle is a directory with a config.json: see reg spec" : undefined;
     throw new SyscallError(error.syscall, path, error.errno, hint === undefined ? {} : { hint });
   }
-  return { config: parseConfig(text, path), text };
 }
 
 /** Plans the container that a config describes, for this host. */
 export function planFor(config: Config, options: CreateOptions): Plan {
   return withPlan(config, options, (plan) => plan);
+}
+
+/** A plan that was made before it is known whether it is wanted. */
+export interface PlannedAhead extends LoadedConfig {
+  readonly plan: Plan;
+  readonly cgroupHost: CgroupHost;
+  /** The options that it was made with. */
+  readonly asked: string;
+}
+
+/** Plans for later; undefined for a container that has to hold what it is composed of. */
+export function planAhead(options: CreateOptions): PlannedAhead | undefined {
+  const loaded = loadConfig(options.bundle, options.configFile);
+  return withPlan(loaded.config, options, (plan, cgroupHost) =>
+    plan.rootfs.layers === undefined ? { ...loaded, plan, cgroupHost, asked: JSON.stringify(options) } : undefined,
+  );
+}
+
+/** Reads config.json and plans; what was planned ahead is taken when it is of the same text and the same options. */
+export function loadAndPlan<T>(
+  options: CreateOptions,
+  ahead: PlannedAhead | undefined,
+  action: (plan: Plan, cgroupHost: CgroupHost, loaded: LoadedConfig) => T,
+): T {
+  const { bundle, configFile } = options;
+  const text = readConfig(bundle, configFile);
+  if (ahead?.text === text && ahead.asked === JSON.stringify(options))
+    return action(ahead.plan, ahead.cgroupHost, ahead);
+  const loaded = { text, config: parseConfig(text, configPath(bundle, configFile)) };
+  return withPlan(loaded.config, options, (plan, cgroupHost) => action(plan, cgroupHost, loaded));
 }
 
 /** Plans, and holds what the root is composed of while `action` runs. */

@@ -25,7 +25,9 @@ function begin() {
       return new Uint8Array(0);
     },
   };
-  const loop = { sleep: () => new Promise<void>((resolve) => sleeping.push(resolve)) };
+  const loop = {
+    sleep: (ms: number) => (ms === 0 ? Promise.resolve() : new Promise<void>((resolve) => sleeping.push(resolve))),
+  };
   const publisher = new Publisher("test", client as Client, loop as unknown as Loop, (text) => said.push(text));
   const publish = (...pids: readonly number[]) => {
     for (const pid of pids) publisher.publish("TaskStart", { containerId: "one", pid });

@@ -22,7 +22,7 @@ const TIMEOUT_MS = 5000;
 interface Waiting {
   readonly atMs: number;
   readonly topic: string;
-  readonly request: Uint8Array;
+  readonly request: () => Uint8Array;
 }
 
 export class Publisher {
@@ -51,16 +51,24 @@ export class Publisher {
   publish<Name extends EventName>(name: Name, event: EventOf<Name>): void {
     if (this.#client === undefined || event.containerId === this.#muted) return;
     const { topic, table } = EVENTS[name];
-    const value = encode(table, event);
-    const envelope = {
-      timestamp: now(),
-      namespace: this.#namespace,
-      topic,
-      event: { typeUrl: `containerd.events.${name}`, value },
+    const timestamp = now();
+    const request = () => {
+      const value = encode(table, event);
+      const envelope = {
+        timestamp,
+        namespace: this.#namespace,
+        topic,
+        event: { typeUrl: `containerd.events.${name}`, value },
+      };
+      return encode(FORWARD, { envelope });
     };
     if (this.#queue.length >= LONGEST_QUEUE) this.#drop("there are too many");
-    this.#queue.push({ atMs: nowMs(), topic, request: encode(FORWARD, { envelope }) });
-    if (!this.#sending) void this.#send(this.#client);
+    this.#queue.push({ atMs: nowMs(), topic, request });
+    if (this.#sending) return;
+    this.#sending = true;
+    const client = this.#client;
+    // A call that is answered now is answered first: somebody waits for that.
+    void this.#loop.sleep(0).then(() => this.#send(client));
   }
 
   /** Resolves when all is delivered, or the time is over. */
@@ -73,11 +81,10 @@ export class Publisher {
   }
 
   async #send(client: Client): Promise<void> {
-    this.#sending = true;
     for (let delayMs = 10; this.#queue[0] !== undefined; ) {
       const [first] = this.#queue;
       try {
-        await client.call(SERVICE, "Forward", first.request, TIMEOUT_MS);
+        await client.call(SERVICE, "Forward", first.request(), TIMEOUT_MS);
         delayMs = 10;
         if (this.#queue[0] === first) this.#queue.shift();
       } catch (error) {

@@ -7,6 +7,7 @@ import type { Loop } from "./loop.ts";
 import type { Program } from "./program.ts";
 import type { Any } from "./proto/common.ts";
 import type { Sandbox } from "./sandbox/service.ts";
+import type { Maker } from "./task/create.ts";
 import type { Task } from "./task/task.ts";
 import { notFound } from "./ttrpc/status.ts";
 import type { Workers } from "./worker.ts";
@@ -40,6 +41,8 @@ export class Pod {
   readonly publisher: Publisher;
   readonly program: PodOptions["program"];
   readonly options: Any | undefined;
+  /** Waits for the first container. */
+  maker: Maker | undefined;
   /** Where containerd has left the pod to its shim. */
   sandbox: Sandbox | undefined;
   readonly #tasks = new Map<string, Task>();

@@ -14,6 +14,7 @@ import { goFirst } from "./priority.ts";
 import type { Program } from "./program.ts";
 import type { Any } from "./proto/common.ts";
 import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
+import { prepareCreate } from "./task/create.ts";
 import { taskService } from "./task/service.ts";
 import { Client } from "./ttrpc/client.ts";
 import { lazily, Server } from "./ttrpc/server.ts";
@@ -88,6 +89,7 @@ export function serve(options: ServeOptions, program: Program): never {
     end,
     emptied: () => endWhenForgotten(loop, pod, server, end),
   });
+  prepareCreate(pod, bundle);
   const service = taskService(pod);
   const server = new Server(listening, loop, {
     "containerd.task.v2.Task": service,

@@ -38,8 +38,65 @@ export interface Job<Note, Result> {
   readonly work: (tell: Tell<Note>) => Result | Promise<Result>;
   /** Runs in the worker when the shim has its result: what nobody needs to wait for. */
   readonly afterwards?: () => void;
+  /** Runs in the shim when the worker has all that it gets from it. Must not throw. */
+  readonly begun?: () => void;
   /** Runs in the shim for each note, at once. The descriptors are its own to close. */
   readonly note?: (note: Note, descriptors: readonly number[]) => void;
+}
+
+/** A job for a worker that is forked before it is known what exactly is to be done, or whether. */
+export interface Ahead<Order, Prepared, Note, Result> {
+  /** Runs in the worker at once. That it fails is no fault: then the work goes without. */
+  readonly prepare: () => Prepared;
+  /** Runs in the worker when it has been given its order, and descriptors, which are its own. */
+  readonly work: (
+    order: Order,
+    descriptors: readonly number[],
+    prepared: Prepared | undefined,
+    tell: Tell<Note>,
+  ) => Result | Promise<Result>;
+  readonly afterwards?: () => void;
+}
+
+/** A worker that waits for its order. It ends when it is dismissed, and when the shim does. */
+export class Standby<Order> {
+  /** Our end; undefined when it has got its order, or has gone. */
+  #fd: number | undefined;
+  readonly #left: () => void;
+  /** What is to be called at its end. */
+  ended: () => void = () => {};
+
+  constructor(fd: number, left: () => void) {
+    this.#fd = fd;
+    this.#left = left;
+  }
+
+  /** Gives it its order. The descriptor by which it answers; undefined when it has gone. */
+  give(order: Order, descriptors: readonly number[]): number | undefined {
+    const fd = this.#fd;
+    if (fd === undefined) return undefined;
+    const payload = host.encode(JSON.stringify(order));
+    try {
+      if (payload.length > LIMIT_BYTES) throw new RegError("E2BIG", "the order is too long");
+      sendMessage(fd, payload, descriptors);
+    } catch (error) {
+      if (!(error instanceof RegError)) throw error;
+      this.dismiss();
+      return undefined;
+    }
+    this.#leave();
+    return fd;
+  }
+
+  dismiss(): void {
+    if (this.#fd !== undefined) close(this.#fd);
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#fd !== undefined) this.#left();
+    this.#fd = undefined;
+  }
 }
 
 export class Workers {
@@ -48,6 +105,8 @@ export class Workers {
   /** What is to be forked. */
   readonly #due: (() => void)[] = [];
   #counted = 0;
+  /** How many wait for their order. */
+  #waiting = 0;
   /** Turns an error of the worker into one that can be told, see main.ts. */
   readonly explain: (error: unknown) => Promise<unknown>;
 
@@ -57,18 +116,74 @@ export class Workers {
     this.explain = explain;
   }
 
-  /** Forks a worker. Resolves with its result, which is the last that it tells; rejects with its error. */
-  run<Note, Result>(job: Job<Note, Result>): Promise<Result> {
+  /**
+   * Forks a worker, or gives its order to one that waits. Resolves with its result, which is the last that it tells; rejects with its
+   * error.
+   */
+  run<Note, Result, Order = never>(
+    job: Job<Note, Result>,
+    ahead?: { readonly by: () => Standby<Order> | undefined; readonly order: Order },
+  ): Promise<Result> {
     return new Promise((resolve, reject) => {
       this.#due.push(() => {
         try {
-          this.#fork(job, resolve, reject);
+          const standby = ahead?.by();
+          const fd = ahead && standby?.give(ahead.order, job.keep ?? []);
+          if (standby === undefined || fd === undefined) this.#fork(job, resolve, reject);
+          else standby.ended = this.#listen(fd, job, resolve, reject);
+          job.begun?.();
         } catch (error) {
           reject(error);
         }
       });
       this.#next();
     });
+  }
+
+  /** Forks a worker that waits for its order, unless enough do so; then what is to be done later is done by one that is forked then. */
+  ahead<Order, Prepared, Note, Result>(
+    job: Ahead<Order, Prepared, Note, Result>,
+    ready: (standby: Standby<Order>) => void,
+  ): void {
+    this.#due.push(() => {
+      if (this.#waiting >= AT_ONCE) return;
+      let spawned: readonly [pid: number, socket: number];
+      try {
+        spawned = this.#spawn([], (socket) =>
+          this.#be(socket, (tell: Tell<Note>) => this.#await(socket, job, tell), job.afterwards),
+        );
+      } catch (error) {
+        if (error instanceof RegError) return; // whoever wants the work done forks again, and says why that fails
+        throw error;
+      }
+      const [pid, ours] = spawned;
+      this.#waiting++;
+      const standby = new Standby<Order>(ours, () => this.#waiting--);
+      this.#children.expect(pid, () => {
+        standby.dismiss();
+        standby.ended();
+      });
+      ready(standby);
+    });
+    this.#next();
+  }
+
+  /** In the worker: gets ready, waits for its order, works. */
+  #await<Order, Prepared, Note, Result>(
+    socket: number,
+    { prepare, work }: Ahead<Order, Prepared, Note, Result>,
+    tell: Tell<Note>,
+  ): Result | Promise<Result> {
+    let prepared: Prepared | undefined;
+    try {
+      prepared = prepare();
+    } catch (error) {
+      if (!(error instanceof RegError)) throw error; // the work will say it, should it still be so
+    }
+    const received = receiveMessage(socket, LIMIT_BYTES);
+    if (received === undefined) libc._exit(0);
+    const { payload, descriptors } = received as NonNullable<typeof received>;
+    return work(JSON.parse(host.decode(payload)) as Order, descriptors, prepared, tell);
   }
 
   /** One at a time, from the loop, between all else: what promises wait for in the shim must not happen in the worker too. */
@@ -98,27 +213,42 @@ export class Workers {
   }
 
   #fork<Note, Result>(
-    { keep = [], work, afterwards, note }: Job<Note, Result>,
+    job: Job<Note, Result>,
     resolve: (result: Result) => void,
     reject: (error: unknown) => void,
   ): void {
+    const [pid, ours] = this.#spawn(job.keep ?? [], (socket) => this.#be(socket, job.work, job.afterwards));
+    this.#children.expect(pid, this.#listen(ours, job, resolve, reject));
+  }
+
+  /** Forks a worker that is `be`, with nothing open but what is kept. Returns our end of the socket between us. */
+  #spawn(keep: readonly number[], be: (socket: number) => never): readonly [pid: number, socket: number] {
     const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
     const pid = libc.fork();
     if (pid === 0) {
       closeHeld(); // by their numbers, which later would be another's
       closeFrom(3, [theirs, ...keep]);
-      this.#be(theirs, work, afterwards);
+      be(theirs);
     }
     close(theirs);
     if (pid === -1) close(ours);
-    checked(pid, "fork(2)", "a worker");
-    const answers = new Answers<Note, Result>(ours, this.#loop, { note, resolve, reject });
+    return [checked(pid, "fork(2)", "a worker"), ours];
+  }
+
+  /** Takes what a worker tells from now on. What is returned is to be called at its end. */
+  #listen<Note, Result>(
+    fd: number,
+    { note }: Job<Note, Result>,
+    resolve: (result: Result) => void,
+    reject: (error: unknown) => void,
+  ): () => void {
+    const answers = new Answers<Note, Result>(fd, this.#loop, { note, resolve, reject });
     const ended = this.#count();
-    this.#children.expect(pid, () => {
+    return () => {
       ended();
       answers.end();
       reject(new RegError("ECHILD", "the shim's worker ended before it was done")); // without an effect, if it was
-    });
+    };
   }
 
   /** In the worker: works, says how it went, ends. */

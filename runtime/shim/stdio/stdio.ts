@@ -119,13 +119,14 @@ export class Stdio {
     return this.#theirs.filter((fd) => fd !== undefined);
   }
 
+  /** Which of 0 to 2 each of them is. */
+  get targets(): readonly number[] {
+    return [0, 1, 2].filter((target) => this.#theirs[target] !== undefined);
+  }
+
   /** In the worker: makes them 0, 1 and 2. */
   adopt(): void {
-    for (const target of [0, 1, 2]) {
-      const fd = this.#theirs[target];
-      if (fd !== undefined) checked(libc.dup3(fd, target, 0), "dup3(2)", "a standard stream");
-    }
-    for (const fd of this.theirs) close(fd);
+    adoptStreams(this.theirs, this.targets);
   }
 
   /** Logger programs must be ready before the process starts. */
@@ -247,6 +248,14 @@ export class Stdio {
     this.#logger?.close();
     this.#tellDrained();
   }
+}
+
+/** Makes descriptors the standard streams that `targets` names. */
+export function adoptStreams(descriptors: readonly number[], targets: readonly number[]): void {
+  descriptors.forEach((fd, index) => {
+    checked(libc.dup3(fd, targets[index] ?? -1, 0), "dup3(2)", "a standard stream");
+  });
+  for (const fd of descriptors) close(fd);
 }
 
 function discard(): Sink {

@@ -10,6 +10,7 @@ import type { Pod } from "../pod.ts";
 import { writeRecord } from "../record.ts";
 import { SIGKILL } from "../signals.ts";
 import { describe } from "../ttrpc/status.ts";
+import { prepareDelete } from "./delete.ts";
 import { lookForOom, stopOom } from "./oom.ts";
 import type { Process } from "./process.ts";
 import { keepStats } from "./stats.ts";
@@ -41,6 +42,7 @@ async function settle(pod: Pod, task: Task, process: Process, exit: { status: nu
     exitStatus: exit.status,
     exitedAt: exit.at,
   });
+  if (process === task.init) prepareDelete(pod, task);
 }
 
 /** Where pids are shared, the end of init does not end the others; and it is told after theirs in any case. */

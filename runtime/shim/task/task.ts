@@ -5,6 +5,7 @@ import type { Watch } from "../loop.ts";
 import type { Options } from "../options.ts";
 import type { Any } from "../proto/common.ts";
 import { notFound } from "../ttrpc/status.ts";
+import type { Remover } from "./delete.ts";
 import type { Process } from "./process.ts";
 
 export interface TaskOptions {
@@ -38,6 +39,8 @@ export class Task {
   oom: { readonly watch: OomWatch; readonly watched: Watch } | undefined;
   /** The last statistics, for the time between the end and Delete, when the cgroup may be gone. */
   lastStats: Any | undefined;
+  /** Waits for Delete. */
+  remover: Remover | undefined;
   /** What changes the container happens in order. */
   #last: Promise<unknown> = Promise.resolve();
 

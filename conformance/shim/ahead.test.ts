@@ -1,0 +1,132 @@
+/** Workers that wait for Create and for Delete: nothing hangs on them, and what they know ahead is only used where it is still so. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Bundle } from "../fixtures/bundle.ts";
+import { waitUntil } from "../fixtures/fixture.ts";
+import { type ShimFixture, type Started, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
+import { cgroups, mounting, needs, root } from "../testing.ts";
+
+const ahead = suite("shim: ahead");
+const test = needs(ahead, root, mounting, cgroups);
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").map(Number).filter(Boolean);
+
+/** The one worker of a shim, when it waits for its order. */
+async function waiting(shim: ShimFixture, tasks: Tasks): Promise<number> {
+  const pid = await shim.pid(tasks);
+  return waitUntil("a worker that waits", () => {
+    const [worker, ...others] = childrenOf(pid);
+    if (worker === undefined || others.length > 0) return undefined;
+    return readFileSync(`/proc/${worker}/stat`, "utf8").includes(") S ") ? worker : undefined;
+  });
+}
+
+function killed(pid: number): void {
+  process.kill(pid, "SIGKILL");
+  waitUntil(`process ${pid} is gone`, () => !existsSync(`/proc/${pid}`));
+}
+
+async function started(shim: ShimFixture, bundle: Bundle): Promise<{ id: string; tasks: Tasks; started: Started }> {
+  const id = shim.fixture.id().replaceAll("_", "-");
+  const started = await shim.start(id, bundle);
+  return { id, tasks: await shim.connect(started), started };
+}
+
+async function exitStatus(shim: ShimFixture, tasks: Tasks, id: string, bundle: Bundle): Promise<number> {
+  await tasks.call("Create", { id, bundle: bundle.path, options: shim.options() });
+  await tasks.call("Start", { id });
+  return (await tasks.call("Wait", { id })).exitStatus;
+}
+
+test("without the worker that waited for Create, another makes the container", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    killed(await waiting(shim, tasks));
+    assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+test("without the worker that waited for Delete, another deletes the container", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+    killed(await waiting(shim, tasks));
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+test("a worker does not wait for a Delete that does not come, which works then, too", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+    const worker = await waiting(shim, tasks);
+    waitUntil("it has ended", () => !existsSync(`/proc/${worker}`) || undefined);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+test("a config.json that was changed after the shim had started is the one that counts", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    await waiting(shim, tasks);
+    const file = join(bundle.path, "config.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace("exit 3", "exit 4"));
+    assert.is(await exitStatus(shim, tasks, id, bundle), 4);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+test("a config.json that was broken meanwhile is refused", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks } = await started(shim, bundle);
+    await waiting(shim, tasks);
+    writeFileSync(join(bundle.path, "config.json"), "{}");
+    await tasks.call("Create", { id, bundle: bundle.path, options: shim.options() }).then(
+      () => assert.unreachable(),
+      (error: Error) => assert.match(error.message, /OCI runtime create failed: .*config\.json/),
+    );
+    await tasks.call("Shutdown", { id });
+    shim.assertNothingLeft();
+  }));
+
+test("the first container may be another than the one that was expected", () =>
+  withShim(async (shim) => {
+    const { tasks, started: shimOf } = await started(shim, shim.bundle("exit 3"));
+    await waiting(shim, tasks);
+    const other = shim.fixture.id().replaceAll("_", "-");
+    assert.is(await exitStatus(shim, tasks, other, shim.bundle("exit 5")), 5);
+    await shim.finish(other, tasks, shimOf);
+  }));
+
+test("the options of Create count, not those of start", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("true");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    await waiting(shim, tasks);
+    const elsewhere = shim.fixture.path("elsewhere");
+    await tasks.call("Create", { id, bundle: bundle.path, options: shim.options({ root: elsewhere }) });
+    assert.is(existsSync(join(elsewhere, shim.namespace, id)), true);
+    assert.is(existsSync(join(shim.stateRoot, id)), false);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+for (const order of ["Create", "Delete"])
+  test(`who waits for ${order} ends with its shim`, () =>
+    withShim(async (shim) => {
+      const bundle = shim.bundle("exit 3");
+      const { id, tasks } = await started(shim, bundle);
+      if (order === "Delete") assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+      const worker = await waiting(shim, tasks);
+      process.kill(await shim.pid(tasks), "SIGKILL");
+      waitUntil("the worker has ended", () => !existsSync(`/proc/${worker}`) || undefined);
+      const { status } = await shim.run([...shim.flags(id), "-bundle", bundle.path, "delete"], bundle.path);
+      assert.is(status, 0);
+      shim.assertNothingLeft();
+    }));
+
+ahead.run();
