@@ -111,19 +111,21 @@ function main(args: readonly string[]): void {
   if (args.includes("--write")) write(programs, rows);
 }
 
-/** Puts the table between its marks. */
+/** Puts the table between its marks; rows of programs that were not tried stay. */
 function write(programs: readonly Program[], rows: readonly Row[]): void {
   const lines = rows.map(({ name, files, bytes, outcome }, index) => {
     const { command = [], options = [] } = programs[index] ?? {};
     const line = [...options, "--", ...command].map(quoted).join(" ").replaceAll("|", "\\|");
-    return `| ${name} | \`${line}\` | ${files} | ${(bytes / 1e6).toFixed(1)} | ${outcome} |`;
+    return [name, `| ${name} | \`${line}\` | ${files} | ${(bytes / 1e6).toFixed(1)} | ${outcome} |`] as const;
   });
+  const text = readFileSync(README, "utf8");
+  const made = new Map([...text.matchAll(/^\| ([\w-]+) \| `.*$/gm)].map(([row, name = ""]) => [name, row]));
+  for (const [name, row] of lines) made.set(name, row);
   const table = [
     "| program | `reg-env generate NAME@1 --trial ...` | files | MB | |",
     "|---|---|---:|---:|---|",
-    ...lines,
+    ...PROGRAMS.flatMap(({ name }) => made.get(name) ?? []),
   ].join("\n");
-  const text = readFileSync(README, "utf8");
   writeFileSync(
     README,
     text.replace(

@@ -115,3 +115,162 @@ mkdir -p /run/sshd # which a system makes when it starts
 ssh -F none -p 2222 -i /srv/ssh/id -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "echo hello; id -un"
 END
 chmod 755 postgresql/task.sh mariadb/task.sh git/task.sh ssh/task.sh
+
+cd /srv
+
+mkdir -p haproxy && cat >haproxy/haproxy.cfg <<END
+global
+    chroot /var/lib/haproxy
+    user haproxy
+    group haproxy
+    stats socket /run/haproxy/admin.sock mode 660
+defaults
+    mode http
+    timeout client 5s
+    timeout connect 5s
+    timeout server 5s
+    errorfile 503 /etc/haproxy/errors/503.http
+frontend web
+    bind :8080
+    http-request return status 200 content-type text/plain string "hello" if { path /hello }
+END
+
+mkdir -p text && printf 'def hello():\n    return "hello"\n' >text/in.py
+printf '# Title\n\nSome *text* and a list:\n\n- one\n- two\n' >text/in.md
+printf '#+TITLE: Title\n* Heading\nSome *bold* text.\n#+BEGIN_SRC emacs-lisp\n(message "hello")\n#+END_SRC\n' >text/in.org
+echo '{"a": [1, 2, {"b": "hello"}]}' >text/in.json
+tar -C text -c -f - in.py in.md | zstd -q -f -o text.tar.zst
+tar -C text -c -J -f text.tar.xz in.py in.md
+
+mkdir -p lua && echo 'local M = {}; function M.greet(n) return "hello " .. n end; return M' >lua/greeting.lua
+cat >lua/main.lua <<END
+local json = require("cjson")
+local greeting = require("greeting")
+print(json.encode({ text = greeting.greet("lua") }), os.date("!%Y", 0))
+END
+
+mkdir -p tcl && cat >tcl/main.tcl <<END
+package require json
+package require http
+package require sha256
+puts [json::json2dict {{"a": "hello"}}]
+puts [sha2::sha256 hello]
+puts [clock format 0 -format %Y-%m-%d -timezone :Europe/Berlin]
+END
+
+mkdir -p r && cat >r/main.R <<END
+data <- read.csv("/srv/r/in.csv")
+print(summary(lm(y ~ x, data))\$r.squared)
+png("/tmp/out.png"); plot(data\$x, data\$y, main = "hello"); invisible(dev.off())
+END
+printf 'x,y\n1,2\n2,4.1\n3,5.9\n4,8.2\n' >r/in.csv
+
+mkdir -p guile && cat >guile/main.scm <<END
+(use-modules (srfi srfi-1) (ice-9 format) (ice-9 regex) (rnrs bytevectors))
+(format #t "~a ~5,2f~%" (fold + 0 '(1 2 3)) 3.14159)
+END
+
+mkdir -p ocaml && echo 'let () = Printf.printf "%d %s\n" (List.fold_left (+) 0 [1; 2; 3]) (Str.replace_first (Str.regexp "a") "b" "abc")' >ocaml/main.ml
+
+mkdir -p cmake && cat >cmake/CMakeLists.txt <<END
+cmake_minimum_required(VERSION 3.18)
+project(hello C CXX)
+find_package(Threads REQUIRED)
+add_executable(hello hello.c more.cpp)
+target_link_libraries(hello Threads::Threads)
+END
+printf '#include <stdio.h>\nint more(void);\nint main(void) { printf("hello %%d\\n", more()); return 0; }\n' >cmake/hello.c
+printf '#include <vector>\nextern "C" int more() { return std::vector<int>{1, 2}.size(); }\n' >cmake/more.cpp
+cat >cmake/task.sh <<END
+#!/bin/sh
+cmake -S /srv/cmake -B /tmp/build && cmake --build /tmp/build && /tmp/build/hello
+END
+mkdir -p make && printf 'CFLAGS = -O2\n/tmp/hello: hello.c\n\t$(CC) $(CFLAGS) -o $@ $<\n\t$@\n' >make/Makefile
+printf '#include <stdio.h>\n#include <math.h>\nint main(void) { puts("hello"); return 0; }\n' >make/hello.c
+
+mkdir -p numpy && cat >numpy/main.py <<END
+import numpy
+print(numpy.linalg.inv(numpy.array([[1.0, 2.0], [3.0, 4.0]])).round(3), numpy.fft.fft([1, 0, 0, 0]))
+END
+mkdir -p flask/templates && cat >flask/app.py <<END
+from flask import Flask, render_template
+app = Flask(__name__)
+@app.route("/<name>")
+def page(name): return render_template("page.html", name=name)
+END
+echo '<p>hello {{ name }}</p>' >flask/templates/page.html
+mkdir -p django && (cd django && [ -e manage.py ] || django-admin startproject mysite . )
+mkdir -p ansible && cat >ansible/play.yml <<END
+- hosts: all
+  gather_facts: false
+  tasks:
+    - copy: { content: "hello\n", dest: /tmp/hello }
+    - command: cat /tmp/hello
+      register: out
+    - debug: { var: out.stdout }
+END
+
+mkdir -p lighttpd && cat >lighttpd/hello.cgi <<END
+#!/bin/sh
+echo "Content-Type: text/plain"; echo
+echo "hello \$REQUEST_METHOD"
+END
+chmod 755 lighttpd/hello.cgi
+cat >lighttpd/lighttpd.conf <<END
+server.modules = ("mod_cgi", "mod_accesslog", "mod_setenv")
+server.document-root = "/srv/lighttpd"
+server.port = 8080
+server.username = "www-data"
+server.errorlog = "/var/log/lighttpd/error.log"
+cgi.assign = (".cgi" => "")
+include "/etc/lighttpd/conf-available/10-dir-listing.conf"
+END
+
+printf '%%!PS\n/Helvetica findfont 24 scalefont setfont 72 700 moveto (hello) show showpage\n' >text/in.ps
+gs -q -dNOSAFER -sDEVICE=pdfwrite -o text/in.pdf text/in.ps
+gs -q -sDEVICE=pnggray -r150 -g600x200 -o text/in.png -c '/Helvetica findfont 40 scalefont setfont 40 40 moveto (hello world) show showpage'
+printf '\\documentclass{article}\n\\usepackage{amsmath}\n\\begin{document}\nHello $\\frac{1}{2}$.\n\\end{document}\n' >text/in.tex
+echo '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="40"><rect width="80" height="40" fill="navy"/><text x="5" y="25" fill="white" font-size="16">hello</text></svg>' >text/in.svg
+sox -q -n -r 8000 text/in.wav synth 0.2 sine 440
+
+mkdir -p shell && cat >shell/main.zsh <<'END'
+#!/usr/bin/zsh
+autoload -U zmv colors
+zmodload zsh/datetime zsh/stat
+strftime %Y 0
+typeset -A map; map=(a 1 b 2); print ${(k)map} ${#map}
+for file in /srv/text/*.py(N); do print $file:t; done
+ls /srv/text | sort | head -n 2
+END
+cat >shell/main.fish <<'END'
+set list b a c
+for each in (string join \n $list | sort); echo $each; end
+math 1 + 2
+contains a $list; and echo yes
+END
+mkdir -p www && echo hello >www/index.html
+cat >shell/gpg.sh <<'END'
+#!/bin/sh
+export GNUPGHOME=/tmp/gnupg; mkdir -m 700 /tmp/gnupg
+gpg --batch --quiet --passphrase '' --quick-generate-key 'A <a@localhost>' ed25519 sign never
+echo hello | gpg --batch --quiet --clearsign >/tmp/signed.asc && gpg --batch --verify /tmp/signed.asc 2>&1 | grep -o 'Good signature from "[^"]*"'
+gpgconf --kill all
+END
+cat >shell/tmux.sh <<'END'
+#!/bin/sh
+tmux new-session -d -x 80 -y 24 'sleep 30' && tmux send-keys x && tmux list-sessions -F '#{session_name} #{window_width}'; tmux kill-server
+END
+cat >text/rsyncd.conf <<END
+[text]
+path = /srv/text
+read only = true
+use chroot = false
+END
+cat >shell/rsyncd.sh <<'END'
+#!/bin/sh
+rsync --daemon --config=/srv/text/rsyncd.conf --port=8873
+sleep 0.3
+rsync -a rsync://localhost:8873/text/in.py /tmp/ && cat /tmp/in.py
+END
+printf 'account default\nhost 127.0.0.1\nfrom a@localhost\n' >text/msmtprc; chmod 600 text/msmtprc
+chmod 755 shell/*.sh shell/*.zsh cmake/task.sh

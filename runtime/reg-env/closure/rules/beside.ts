@@ -23,6 +23,8 @@ export const MOST_IN_FOLDER = 4 * 1024 * 1024;
 const MOST_FOLDERS = 50;
 const C_SOURCE = /\.([chCH]|cc|cpp|cxx|hh|hpp|hxx|inc|m|mm|S)$/;
 const C_INCLUDE = /^[ \t]*#[ \t]*(?:include|import)[ \t]*"([^"\n]{1,200})"/gm;
+const SYSTEM_FILE = /(?<=["'\s=])\/(?:etc|usr\/share)\/[\w./+-]{1,200}/g;
+const READABLE_BY_OTHERS = 0o004;
 const LARGEST_BYTES = 1024 * 1024;
 const MOST_NAMES = 5000;
 
@@ -30,7 +32,7 @@ export const beside: Rule = {
   name: "beside",
   apply({ path, interpreter, elf, asker }, collector) {
     const isAsked = asker.named === true && asker.rule !== "include";
-    if (!isAsked || elf !== undefined || interpreter === undefined) return;
+    if ((!isAsked && asker.calls !== true) || elf !== undefined || interpreter === undefined) return;
     if (C_SOURCE.test(path)) {
       takeIncluded(path, asker, collector);
       return;
@@ -43,6 +45,10 @@ export const beside: Rule = {
     if (!isScript || size > LARGEST_BYTES) return;
     const text = collector.root.readText(path) ?? "";
     if (text.includes("\0")) return;
+    if (!isAsked) {
+      takeSystemFiles(path, text, collector);
+      return;
+    }
     const names = new Set([...text.matchAll(QUOTED)].map(([, , name = ""]) => name));
     if (isShell(runner)) takeCommands(path, text, collector, true);
     if (isShell(runner)) for (const [, name = ""] of text.matchAll(BARE)) names.add(name);
@@ -76,7 +82,19 @@ function take(name: string, script: string, asker: Asker, collector: Collector):
         ? OF_SITE.test(found.path) && sizeBelow(path, MOST_IN_FOLDER, collector.root) <= MOST_IN_FOLDER
         : path.startsWith(`${folder}/`) && folder.split("/").length > 2)
     )
-      collector.addTree(path, { ...asker, text });
+      collector.addTree(
+        path,
+        name.startsWith("/") ? { rule: asker.rule, from: script, text, as: "data" } : { ...asker, text },
+      );
+  }
+}
+
+/** What a script that is called reads of the system; it is of a package, and has no site's files. */
+function takeSystemFiles(script: string, text: string, collector: Collector): void {
+  for (const [name] of text.matchAll(SYSTEM_FILE)) {
+    const found = collector.root.resolve(name);
+    if (found?.stats.isFile() === true && !collector.isProgram(name) && (found.stats.mode & READABLE_BY_OTHERS) !== 0)
+      collector.add(name, { rule: "beside", from: script, text: `${script} names it`, as: "data" });
   }
 }
 

@@ -3,6 +3,7 @@
  * writes to. Configuration is what came in below /etc as a program's own, and a file of that kind that the command names.
  */
 import { dirname } from "node:path";
+import { isOfAllPrograms } from "../called.ts";
 import { type Asker, type Collector, fromOf, type Rule, type Subject } from "../collector.ts";
 import { sizeBelow } from "../folder-size.ts";
 import { isOfAll } from "../of-all.ts";
@@ -23,7 +24,7 @@ export const configuration: Rule = {
   name: "configuration",
   apply(subject, collector) {
     const { path } = subject;
-    if (!isConfiguration(subject) || (collector.root.resolve(path)?.stats.size ?? 0) > LARGEST_BYTES) return;
+    if (!isConfiguration(subject, collector) || (collector.root.resolve(path)?.stats.size ?? 0) > LARGEST_BYTES) return;
     const text = collector.root.readText(path) ?? "";
     if (text.includes("\0")) return;
     const names = new Set([...text.replaceAll(COMMENT_LINE, "").matchAll(PATH)].map(([name]) => name));
@@ -32,8 +33,10 @@ export const configuration: Rule = {
   },
 };
 
-function isConfiguration({ path, elf, asker: { rule } }: Subject): boolean {
-  if (elf !== undefined) return false;
+function isConfiguration({ path, elf, asker: { rule } }: Subject, collector: Collector): boolean {
+  if (elf !== undefined || collector.isProgram(path)) return false;
+  // Those of everybody, such as /etc/passwd.
+  if (rule === "named-folders" && dirname(path) === "/etc") return false;
   return rule === "command" ? BY_NAME.test(path) : path.startsWith("/etc/") && OF_PROGRAMS.has(rule);
 }
 
@@ -77,7 +80,8 @@ function take(name: string, { path: from, asker: { process } }: Subject, collect
     collector.addTree(name, isSite ? program : asker, (_, each) => each.isSymbolicLink() || isReadable(each.mode));
   else if (/\.so(\.\d+)*$/.test(path)) collector.add(name, { ...asker, as: "module" });
   else if (!collector.isProgram(name)) collector.add(name, asker);
-  else
+  // One of all programs may be named for whatever reason.
+  else if (!isOfAllPrograms(dirname(path)))
     for (const each of [name, collector.findProgram("sh")])
       if (each !== undefined) collector.add(each, { ...program, as: "program" });
 }

@@ -14,8 +14,10 @@ const FOLDER = /^\/(etc|usr\/share|usr\/lib(exec|64)?|usr\/local\/(etc|share|lib
 const PART = /^(%s)?(\/[\w.+-]+){1,4}$/;
 /** One, or a list of them. */
 const NAMES = /^[\w$%{}.,+/:=-]+$/;
-/** For people, for debuggers, or of everybody; certificates have a rule of their own. */
-const LEFT_OUT = /\/(man|doc|info|locale|debug|X11|pkgconfig|cmake)\/?$|^\/etc\/(ssl|pki)\//;
+/** For people, for debuggers, or of everybody. */
+const LEFT_OUT = /\/(man|doc|info|locale|debug|X11|pkgconfig|cmake)\/?$/;
+/** Libraries have a rule for these. */
+const CERTIFICATES = /^\/etc\/(ssl|pki)\//;
 const READABLE_BY_OTHERS = 0o004;
 /** Passwords of the machine's users. */
 const SECRETS = /^\/etc\/(g?shadow-?|sudoers)$/;
@@ -31,7 +33,9 @@ export const namedFolders: Rule = {
     const searched = new Set([elf.rpath, elf.runpath].flatMap((list) => list?.split(":") ?? []));
     const folders: string[] = [];
     const strings = [path, ...ownLibraries(process, collector)].flatMap((file) =>
-      stringsOf(collector.root.hostPath(file), "/", NAMES).flatMap((text) => text.split(/[:,{}]/)),
+      stringsOf(collector.root.hostPath(file), "/", NAMES)
+        .flatMap((text) => text.split(/[:,{}]/))
+        .filter((name) => file === path || !CERTIFICATES.test(name)),
     );
     for (const name of strings) {
       if (!FOLDER.test(name)) continue;

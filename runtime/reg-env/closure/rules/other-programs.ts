@@ -1,6 +1,6 @@
 /**
- * Programs that a program executes by their names, which stand in it as strings: those beside it in a folder of its own, and those of its package and of
- * the same source; programs that pack and unpack, of what knows several; the user's shell. Of others a word alone says nothing, but with an option
+ * Programs that a program executes by their names, which stand in it as strings: those beside it in a folder of its own; of its package and of
+ * the same source those whose name ends a path; programs that pack and unpack, of what has options for several; the user's shell. Of others a word alone says nothing, but with an option
  * behind it, in what runs command lines, it is a command.
  */
 import { readFileSync } from "node:fs";
@@ -15,8 +15,12 @@ const COMMAND = /(?<=\0)([a-z][\w.+-]{1,30}) -[^\0\n]{1,100}(?=\0)/g;
 const MOST_NAMES = 100;
 const EXECUTES = /^(exec[lv]|fexecve$|posix_spawn)/;
 const PACKERS = ["gzip", "bzip2", "xz", "zstd", "lzip", "lz4", "lzop", "compress"];
-/** What knows that many runs them: one name alone may be that of an encoding. */
+/** What has options for that many runs them. */
 const LEAST_PACKERS = 3;
+/** What begins a session on a terminal. */
+const OF_LOGINS = ["forkpty", "openpty", "login_tty", "posix_openpt"];
+/** Of the command lines of who uses system(3) only what a compiler of another language needs: viewers and the like are many. */
+const COMPILES = /^(\w+-linux-\w+-)?(gcc|g\+\+|cc|c\+\+|clang|as|ld|ar)(-[\d.]+)?$/;
 
 export const otherPrograms: Rule = {
   name: "other-programs",
@@ -24,7 +28,8 @@ export const otherPrograms: Rule = {
     if (elf === undefined || process?.program.path !== path || asker.calls !== true) return;
     if ((collector.root.resolve(path)?.stats.size ?? 0) > LARGEST_BYTES) return;
     const others = candidatesOf(path, collector);
-    const runsLines = elf.imports.has("popen") || (elf.imports.has("system") && !LANGUAGES.test(basename(path)));
+    const pipes = elf.imports.has("popen");
+    const runsLines = pipes || (elf.imports.has("system") && !LANGUAGES.test(basename(path)));
     const executes = [...elf.imports].some((name) => EXECUTES.test(name)) && !LANGUAGES.test(basename(path));
     if (others.length === 0 && !runsLines && !executes) return;
     const text = readFileSync(collector.root.hostPath(path), "latin1");
@@ -45,15 +50,15 @@ export const otherPrograms: Rule = {
       if (text.includes(`\0${basename(other)}\0`)) take(other, `${path} has its name, and came with it`);
     let isLine = false;
     for (const [, name = ""] of runsLines ? text.matchAll(COMMAND) : [])
-      isLine = takeNamed(name, `${path} has a command with it`) || isLine;
+      if (pipes || COMPILES.test(name)) isLine = takeNamed(name, `${path} has a command with it`) || isLine;
     if (isLine) takeNamed("sh", `${path} runs commands by it`);
     if (!executes) return;
     for (const other of ofItsSource(path, collector))
-      if (endsString(text, basename(other))) take(other, `${path} has its name, and is of the same source`);
-    const packers = PACKERS.filter((name) => endsString(text, name));
+      if (text.includes(`/${basename(other)}\0`)) take(other, `${path} has its path, and is of the same source`);
+    const packers = PACKERS.filter((name) => text.includes(`--${name}\0`));
     if (packers.length >= LEAST_PACKERS)
       for (const name of ["sh", ...packers]) takeNamed(name, `${path} runs programs that pack`);
-    if (elf.imports.has("getpwuid") && text.includes("\0SHELL\0") && text.includes("\0/bin/sh\0"))
+    if (OF_LOGINS.some((name) => elf.imports.has(name)) && text.includes("\0SHELL\0"))
       for (const name of ["/bin/sh", shellOfRoot(collector)])
         if (collector.isProgram(name)) take(name, `${path} runs the shell of its user`);
   },
@@ -76,13 +81,6 @@ function ofItsSource(path: string, { packages, root }: Collector): string[] {
     .flatMap((name) => packages.filesOf(name) ?? [])
     .filter((other) => isOfAllPrograms(dirname(other)) && root.resolve(other)?.stats.size !== size); // nor a copy of itself
   return found.length > MOST_NAMES ? [] : found;
-}
-
-/** Whether a string of the file is that name, or ends with it: linkers store `--zstd` and `zstd` once. */
-function endsString(text: string, name: string): boolean {
-  for (let at = text.indexOf(`${name}\0`); at !== -1; at = text.indexOf(`${name}\0`, at + 1))
-    if (!/\w-*$/.test(text.slice(Math.max(0, at - 3), at))) return true;
-  return false;
 }
 
 function shellOfRoot({ root }: Collector): string {

@@ -394,8 +394,8 @@ rules("configuration that the command names is read like that of a program, othe
   assert.equal(has(closure, "/etc/errors/503", "/etc/errors/404"), [true, false]);
 });
 
-rules("programs of the same source come in that a program names, also at the end of a longer string", () => {
-  const tail = "\0/agent/sign-agent\0sign-keys\0SIGN-other\0my-view\0";
+rules("programs of the same source come in when a program has their path, wherever that was when it was built", () => {
+  const tail = "\0/agent/sign-agent\0/usr/bin/sign-keys\0other\0/usr/bin/my-view\0";
   const sources = database({
     sign: { files: ["/usr/bin/sign", "/usr/bin/sign-keys"] },
     "sign-agent": {
@@ -429,11 +429,11 @@ rules("what runs several programs that pack has them, with a shell; what runs th
     }),
     "usr/bin/copy": dynamicProgram({
       imports: ["execlp"],
-      tail: "\0zstd\0lz4\0",
+      tail: "\0gzip\0xz\0zstd\0lz4\0",
     }),
     "usr/bin/screen": dynamicProgram({
-      imports: ["execl", "getpwuid"],
-      tail: "\0SHELL\0/bin/sh\0",
+      imports: ["execl", "forkpty"],
+      tail: "\0SHELL\0",
     }),
     "etc/passwd": "root:x:0:0:root:/root:/usr/bin/zsh\n",
     ...Object.fromEntries(
@@ -447,18 +447,21 @@ rules("what runs several programs that pack has them, with a shell; what runs th
   assert.equal(of("screen"), [false, false, false, false, true, true]);
 });
 
-rules("command lines in a program that uses system(3) bring their programs and a shell", () => {
+rules("command lines of a compiler in a program that uses system(3) bring it and a shell", () => {
   const closure = compute(
     {
       "usr/bin/camlopt": dynamicProgram({
         imports: ["system"],
-        tail: "\0assemble -c\0see also\0",
+        tail: "\0x86_64-linux-gnu-as -c\0view -x\0see also\0",
       }),
-      ...Object.fromEntries(["assemble", "see", "sh"].map((name) => [`usr/bin/${name}`, dynamicProgram()])),
+      ...Object.fromEntries(
+        ["x86_64-linux-gnu-as", "view", "see", "sh"].map((name) => [`usr/bin/${name}`, dynamicProgram()]),
+      ),
     },
     { programs: ["camlopt"] },
   );
-  assert.equal(has(closure, "/usr/bin/assemble", "/usr/bin/sh", "/usr/bin/see"), [true, true, false]);
+  assert.equal(has(closure, "/usr/bin/x86_64-linux-gnu-as", "/usr/bin/sh"), [true, true]);
+  assert.equal(has(closure, "/usr/bin/view", "/usr/bin/see"), [false, false]);
 });
 
 rules(
@@ -472,7 +475,9 @@ rules(
         "etc/hello.map": "",
         "etc/secret": { text: "", mode: 0o600 },
         "usr/share/second/text": "",
-        "usr/lib/hello/bin/start": "#!/bin/sh\nsed s/a/b/\n",
+        "usr/lib/hello/bin/start": "#!/bin/sh\nsed s/a/b/ /etc/hello-types /etc/hello-key\n",
+        "etc/hello-types": "",
+        "etc/hello-key": { text: "", mode: 0o600 },
         "usr/bin/sh": dynamicProgram(),
         "usr/bin/sed": dynamicProgram(),
         "var/lib/made/index": "",
@@ -480,6 +485,7 @@ rules(
       { programs: ["hello"] },
     );
     assert.equal(has(closure, "/etc/hello.map", "/usr/share/second/text", "/usr/bin/sed"), [true, true, true]);
+    assert.equal(has(closure, "/etc/hello-types", "/etc/hello-key"), [true, false]);
     assert.equal(has(closure, "/etc/secret", "/var/lib/made/index"), [false, false]);
     const warnings = closure.warnings.join("\n");
     assert.match(warnings, /names \/etc\/secret, which is left out, as not everybody may read it/);
