@@ -15,7 +15,7 @@ import type { Task } from "./task.ts";
 /** How long output may take to reach its reader, who may wait for something that will never end. */
 const DRAIN_MS = 10_000;
 /** How long a worker waits for Delete: one that does not come by then is not waited for by anybody. */
-const READY_MS = 1000;
+const READY_MS = 2000;
 
 export function deleteProcess(pod: Pod, request: Message<typeof PROCESS>): Promise<GivenMessage<typeof DELETED>> {
   const task = pod.task(request.id);
