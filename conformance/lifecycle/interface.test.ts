@@ -1,5 +1,5 @@
 /** What callers parse: list, spec, features, error records, exit statuses. Source: the contracts of containerd, Podman and Buildah. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -141,6 +141,16 @@ test("an unknown command and an unknown option fail", () =>
   withFixture((fixture) => {
     assert.is.not(fixture.reg("no-such-command").status, 0);
     assert.is.not(fixture.reg("state", "--no-such-option", "x").status, 0);
+  }));
+
+test("a pid file may be a pipe, which is written to", () =>
+  withFixture((fixture) => {
+    const pipe = fixture.path("pipe");
+    const bundle = fixture.shell("exit 0");
+    const script = `mkfifo "$0"; timeout 5 cat "$0" & "$@"; wait`;
+    const command = fixture.command("run", "--bundle", bundle.path, "--pid-file", pipe, fixture.id());
+    assert.match(fixture.host("sh", "-c", script, pipe, ...command).stdout, /^\d+$/);
+    assert.ok(statSync(pipe).isFIFO());
   }));
 
 test("a pid file that can not be written undoes the create", () =>

@@ -1,9 +1,12 @@
 /** SIGKILL of the runtime at any moment: afterwards `delete --force` clears everything. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Bundle } from "../fixtures/bundle.ts";
-import { type Fixture, pause, withFixture } from "../fixtures/fixture.ts";
+import { type Fixture, pause, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, mounting, needs, root } from "../testing.ts";
 
 const interrupted = suite("interrupted");
@@ -58,6 +61,33 @@ test(
   survives("create", TIMES),
 );
 test("run, killed at random moments, leaves nothing that delete --force does not clear", survives("run", TIMES / 4));
+
+/** Opens a pipe for writing, once somebody has it open for reading. */
+function openIfRead(pipe: string): number | undefined {
+  try {
+    return openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return undefined;
+  }
+}
+
+test("run can be interrupted while it reads its configuration", () =>
+  withFixture(async (fixture) => {
+    const bundle = fixture.sleeper();
+    const config = join(bundle.path, "pipe");
+    fixture.host("mkfifo", config);
+    const [command = "", ...args] = fixture.command("run", "--bundle", bundle.path, "--config", "pipe", fixture.id());
+    const runtime = spawn(command, args, { stdio: "ignore", timeout: 10_000, killSignal: "SIGKILL" });
+    const ended = once(runtime, "exit");
+    try {
+      const writer = waitUntil("it reads the pipe", () => openIfRead(config));
+      runtime.kill("SIGTERM");
+      assert.equal(await ended, [null, "SIGTERM"]);
+      closeSync(writer);
+    } finally {
+      runtime.kill("SIGKILL");
+    }
+  }));
 
 test("an id whose create was killed can be used again after delete --force", () =>
   withFixture(async (fixture) => {

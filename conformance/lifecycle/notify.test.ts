@@ -17,6 +17,8 @@ interface Manager {
   readonly env: Record<string, string>;
   /** Waits for this text among the messages, and returns them all. */
   said(text: string): string;
+  /** From now on it reads nothing. */
+  stop(): void;
 }
 
 /** Runs the test with a manager that takes three messages: READY, MAINPID and BARRIER. */
@@ -32,6 +34,7 @@ async function withManager(test: (fixture: Fixture, manager: Manager) => void): 
       test(fixture, {
         env: { ...process.env, NOTIFY_SOCKET: socket } as Record<string, string>,
         said: (text) => fixture.waitForText(messages, text),
+        stop: () => child.kill("SIGSTOP"),
       });
     } finally {
       child.kill("SIGKILL");
@@ -70,7 +73,18 @@ test("run in the foreground is the process to watch", () =>
   withManager((fixture, { env, said }) => {
     const bundle = service(fixture, `${READY}; exit 7`);
     assert.is(fixture.regWith({ env }, "run", "-b", bundle.path, fixture.id()).status, 7);
-    assert.match(said("BARRIER"), /^READY=1\nMAINPID=\d+\nBARRIER=1\n$/);
+    assert.match(said("MAINPID"), /^READY=1\nMAINPID=\d+\n$/);
+  }));
+
+test("a manager that does not read holds up nobody in the foreground", () =>
+  withManager((fixture, { env, stop }) => {
+    const bundle = service(fixture, `trap 'exit 7' TERM; ${READY}; echo said; while :; do sleep 0.05; done`);
+    stop();
+    const id = fixture.id();
+    const script = `"$@" & while ! grep -q said "$OUT"; do sleep 0.05; done; kill -TERM $!; wait $!`;
+    const out = fixture.write("out", "");
+    const command = ["sh", "-c", `exec >"$OUT"; ${script}`, "sh", ...fixture.command("run", "-b", bundle.path, id)];
+    assert.is(fixture.hostWith({ env: { ...env, OUT: out } }, ...command).status, 7);
   }));
 
 test("a user who is not root can say it", () =>
@@ -79,7 +93,7 @@ test("a user who is not root can say it", () =>
       spec.process.user = { uid: 1000, gid: 1000 };
     });
     assert.is(fixture.regWith({ env }, "run", "-b", bundle.path, fixture.id()).status, 0);
-    said("BARRIER");
+    said("MAINPID");
   }));
 
 test("start returns when the container ends without a word, and nothing stays after delete", () =>

@@ -8,7 +8,7 @@ import type { ErrorContext } from "../errors/errors.ts";
 import { ConfigError, RegError } from "../errors/errors.ts";
 import { printable, printableJson, printableLines } from "../errors/printable.ts";
 import * as C from "../libc/constants.ts";
-import { open, writeAll } from "../libc/file.ts";
+import { open, write, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { connectUnix } from "../libc/socket.ts";
 
@@ -87,7 +87,9 @@ export class Log {
   /** A log that cannot be written any more (a full disk) must not hide how the command ended. */
   #record(level: Level, message: string): void {
     try {
-      writeAll(this.#fd ?? 2, host.encode(this.#render(level, message)), "the log");
+      const record = host.encode(this.#render(level, message));
+      if (this.#service === undefined) writeAll(this.#fd ?? 2, record, "the log");
+      else write(this.#fd ?? 2, record, "the log"); // a datagram, which goes as a whole, or is lost if nobody reads
     } catch (error) {
       if (!(error instanceof RegError)) throw error;
       writeStderr(`warning: ${error.message}`);

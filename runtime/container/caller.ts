@@ -2,14 +2,22 @@
 import { host } from "#host";
 import { RegError } from "../errors/errors.ts";
 import { notRunning } from "../errors/messages.ts";
-import { close, replaceFile, withFd } from "../libc/file.ts";
+import * as C from "../libc/constants.ts";
+import { close, replaceFile, statIfExists, withFd, writeText } from "../libc/file.ts";
 import { openPidfd } from "../libc/process.ts";
 import { connectUnix, sendMessage } from "../libc/socket.ts";
 import type { Rollback } from "./rollback.ts";
 
-/** Writes the pid without a newline, as containerd's shim wants it. */
+/**
+ * Writes the pid without a newline, as containerd's shim wants it. A file is replaced, for whoever waits for it; what is none, such as
+ * /dev/stdout or a pipe, is written to: another one in its place would be read by nobody.
+ */
 export function writePidFile(path: string, pid: number): void {
-  about("pid file", () => replaceFile(path, String(pid), 0o644));
+  about("pid file", () => {
+    const isFile = (statIfExists(path, C.AT_FDCWD, true)?.type ?? C.S_IFREG) === C.S_IFREG;
+    if (isFile) replaceFile(path, String(pid), 0o644);
+    else writeText(path, String(pid));
+  });
 }
 
 /** Runs `action`; its error says what the path in it was for. */
@@ -18,7 +26,8 @@ export function about<T>(what: string, action: () => T): T {
     return action();
   } catch (error) {
     if (!(error instanceof RegError)) throw error;
-    throw new RegError(error.code, `${what}: ${error.message}`, { cause: error });
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    throw new RegError(error.code, `${what}: ${error.message}`, { cause: error, ...hint });
   }
 }
 
@@ -30,6 +39,13 @@ export function connectIfGiven(path: string | undefined, rollback: Rollback): nu
   return fd;
 }
 
+/** Hands the master of a process's terminal to whoever listens at the console socket, and closes both here. */
+export function handOverTerminal(consoleSocket: number, master: number): void {
+  about("console socket", () => sendMessage(consoleSocket, host.encode("/dev/ptmx"), [master]));
+  close(master);
+  close(consoleSocket);
+}
+
 /** Hands over a pidfd of the process: `payload` says whether the receiver may signal it or join its namespaces too. */
 export function sendPidfd(path: string, pid: number, payload: "standard" | "setns"): void {
   const pidfd = openPidfd(pid);
@@ -37,7 +53,7 @@ export function sendPidfd(path: string, pid: number, payload: "standard" | "setn
   withFd(pidfd, () =>
     withFd(
       about("pidfd socket", () => connectUnix(path)),
-      (socket) => sendMessage(socket, host.encode(payload), [pidfd]),
+      (socket) => about("pidfd socket", () => sendMessage(socket, host.encode(payload), [pidfd])),
     ),
   );
 }

@@ -64,20 +64,21 @@ export function create(options: CreateOptions): Container {
 
 /**
  * Builds the container up to the point where init waits. `detached`: nobody stays to hold its terminal. `gated`: init will
- * wait at the exec fifo for somebody else's `start`. `ahead`: what was planned already, in case that it was for this.
+ * wait at the exec fifo for somebody else's `start`. `watch` is called when all is read and checked; what it gives can end the waiting.
+ * `ahead`: what was planned already, in case that it was for this.
  */
 export function build(
   options: CreateOptions,
   detached: boolean,
   gated: boolean,
-  interrupt?: Interrupt,
+  watch: () => Interrupt | undefined = () => undefined,
   ahead?: PlannedAhead,
 ): Built {
   checkId(options.id);
   return loadAndPlan(options, ahead, (plan, cgroupHost, loaded) => {
     for (const warning of plan.warnings) options.warn?.(warning);
     checkTerminal(plan, options, detached);
-    return buildPlanned(plan, cgroupHost, loaded, options, gated, interrupt);
+    return buildPlanned(plan, cgroupHost, loaded, options, gated, watch());
   });
 }
 

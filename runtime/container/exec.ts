@@ -1,5 +1,4 @@
 /** `reg exec`: runs one more process in a container, in its namespaces and its cgroup. */
-import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
 import { killSpawned, type Spawned, welcome } from "../init/enter.ts";
@@ -7,7 +6,6 @@ import { spawnExec } from "../init/exec.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, withFd } from "../libc/file.ts";
 import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";
-import { sendMessage } from "../libc/socket.ts";
 import { permittedCapabilities } from "../linux/capability.ts";
 import type { Cgroup } from "../linux/cgroup/cgroup.ts";
 import { hasController } from "../linux/cgroup/host.ts";
@@ -18,7 +16,7 @@ import { NAMESPACE_FILES, NAMESPACE_FLAGS } from "../oci/plan/namespaces.ts";
 import { fitProcess, lastWins, type ProcessPlan, planProcess } from "../oci/plan/process.ts";
 import { planSeccomp } from "../oci/plan/seccomp.ts";
 import { adjustOomScore, giveStandardDescriptors } from "./admit.ts";
-import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
+import { connectIfGiven, handOverTerminal, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
 import { Foreground } from "./foreground.ts";
 import { type Interrupt, receive } from "./interrupt.ts";
@@ -213,9 +211,7 @@ function serve(
     [terminal] = descriptors;
     if (terminal !== undefined) interrupt?.takeTerminal(terminal);
     if (consoleSocket === undefined || terminal === undefined) continue;
-    sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
-    close(terminal);
-    close(consoleSocket);
+    handOverTerminal(consoleSocket, terminal);
     terminal = undefined;
   }
 }

@@ -61,7 +61,7 @@ export class NotifyRelay {
           [this.fd, C.POLLIN],
           [pidfd, C.POLLIN],
         ]);
-        if (said && this.pass(pid, warn)) return;
+        if (said && this.pass(pid, warn, awaitManager)) return;
         if (!said && ended) return;
       }
     });
@@ -69,9 +69,9 @@ export class NotifyRelay {
 
   /**
    * Takes one message; true when it was READY=1, which is passed on with the process to watch. A manager that does not
-   * listen is only warned of: the container runs.
+   * listen is only warned of: the container runs. `afterwards` is for who ends soon.
    */
-  pass(mainPid: number, warn?: Warn): boolean {
+  pass(mainPid: number, warn?: Warn, afterwards: (manager: number) => void = () => undefined): boolean {
     const received = receiveMessage(this.fd, MESSAGE_LIMIT_BYTES);
     const { payload = new Uint8Array(0), descriptors = [] } = received ?? {};
     for (const fd of descriptors) close(fd); // a BARRIER=1 of the container's own
@@ -85,7 +85,7 @@ export class NotifyRelay {
       withFd(manager, () => {
         sendMessage(manager, host.encode(`${ready}\n`));
         sendMessage(manager, host.encode(`MAINPID=${mainPid}\n`));
-        awaitManager(manager);
+        afterwards(manager);
       });
     } catch (error) {
       if (!(error instanceof RegError)) throw error;

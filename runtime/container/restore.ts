@@ -2,14 +2,12 @@
  * `reg restore`: makes a container whose processes go on where a checkpoint has saved them. What `create` makes around a container is
  * made here too; CRIU takes init's part.
  */
-import { host } from "#host";
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { RESTORE_FDS, type Staged, setUpNetwork, spawnRestore } from "../init/restore.ts";
 import * as C from "../libc/constants.ts";
 import { close, mkdir, readText, rmdir } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { type ExitStatus, isChild, waitFor } from "../libc/process.ts";
-import { sendMessage } from "../libc/socket.ts";
 import { type CgroupHost, parseOwnCgroups } from "../linux/cgroup/host.ts";
 import { Criu, type Notification } from "../linux/criu/criu.ts";
 import { findCriu } from "../linux/criu/program.ts";
@@ -19,7 +17,7 @@ import { runHooks } from "../oci/hooks.ts";
 import { hasNamespace, type JoinedNamespace, NAMESPACE_FILES } from "../oci/plan/namespaces.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { giveStandardDescriptors } from "./admit.ts";
-import { connectIfGiven, sendPidfd, writePidFile } from "./caller.ts";
+import { connectIfGiven, handOverTerminal, sendPidfd, writePidFile } from "./caller.ts";
 import { checkRoot, EXTERNAL_NAMESPACES } from "./checkpoint.ts";
 import { Container } from "./container.ts";
 import { type Built, checkTerminal, firstState } from "./create.ts";
@@ -262,9 +260,7 @@ class Restoration {
       this.#terminal = master;
       return;
     }
-    sendMessage(this.#consoleSocket, host.encode("/dev/ptmx"), [master]);
-    close(master);
-    close(this.#consoleSocket);
+    handOverTerminal(this.#consoleSocket, master);
   }
 }
 

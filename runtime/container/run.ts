@@ -20,9 +20,12 @@ export interface RunOptions extends CreateOptions {
 /** Runs a container. Returns how its process ended; undefined when detached. */
 export function run(options: RunOptions): ExitStatus | undefined {
   const { detach, warn } = options;
-  // Signals that come while the container is built end that, or wait until there is somebody to forward them to.
-  const foreground = detach ? undefined : new Foreground();
-  const built = build(options, detach, false, foreground);
+  let foreground: Foreground | undefined;
+  const built = build(options, detach, false, () => {
+    // Signals that come while the container is built end that, or wait until there is somebody to forward them to.
+    foreground = detach ? undefined : new Foreground();
+    return foreground;
+  });
   const { directory } = built.container;
   let status: ExitStatus | undefined;
   let relay: NotifyRelay | undefined;

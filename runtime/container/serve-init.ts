@@ -1,13 +1,12 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
-import { host } from "#host";
 import { at, fromErrorData, RegError } from "../errors/errors.ts";
 import { type Spawned, welcome } from "../init/enter.ts";
 import type { FromInit } from "../init/protocol.ts";
-import { close, writeText } from "../libc/file.ts";
+import { writeText } from "../libc/file.ts";
 import { waitFor } from "../libc/process.ts";
-import { sendMessage } from "../libc/socket.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
+import { handOverTerminal } from "./caller.ts";
 import type { Container } from "./container.ts";
 import { type Interrupt, receive } from "./interrupt.ts";
 import type { NewCgroup } from "./new-cgroup.ts";
@@ -54,9 +53,7 @@ export function serveInit(
         [terminal] = descriptors;
         if (terminal !== undefined) interrupt?.takeTerminal(terminal);
         if (consoleSocket !== undefined && terminal !== undefined) {
-          sendMessage(consoleSocket, host.encode("/dev/ptmx"), [terminal]);
-          close(terminal);
-          close(consoleSocket);
+          handOverTerminal(consoleSocket, terminal);
           terminal = undefined;
         }
         break;

@@ -194,6 +194,7 @@ export const SHUT_WR = 1;
 export const SOL_SOCKET = 1;
 export const SCM_RIGHTS = 1;
 export const SO_PEERCRED = 17;
+export const SO_SNDTIMEO = 21;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_CTRUNC = 0x8;
 export const MSG_TRUNC = 0x20;

@@ -1,6 +1,6 @@
 /** Unix sockets: pairs, connections, and descriptors sent over them (unix(7), cmsg(3)). */
 import { host } from "#host";
-import { EINTR } from "../errors/errno.ts";
+import { EAGAIN, EINTR } from "../errors/errno.ts";
 import { RegError, SyscallError } from "../errors/errors.ts";
 import { checked } from "./call.ts";
 import * as C from "./constants.ts";
@@ -16,10 +16,19 @@ export function socketPair(type: number): readonly [number, number] {
   return [fds.i32(0), fds.i32(4)];
 }
 
+/** struct timeval, whose first half is the seconds */
+const TIMEVAL_BYTES = 16;
+
 /** The longest path that fits into an address, without its NUL byte. */
 const LONGEST_BYTES = 107;
 
-/** A connection to the unix socket at `path`, which may be longer than an address. */
+/** How long nobody may accept a connection, or read what is sent over it. */
+const PATIENCE_SECONDS = 10;
+
+/**
+ * A connection to the unix socket at `path`, which may be longer than an address. connect(2) and what sends over it fail with EAGAIN when the
+ * other side has no room for that, after some time: who listens and has a queue gets through it, who never reads holds nobody up.
+ */
 export function connectUnix(path: string, type = C.SOCK_STREAM): number {
   if (path.startsWith("@") || host.encode(path).length <= LONGEST_BYTES) return unixSocket("connect", path, type);
   return withFd(open(path, C.O_PATH), (fd) => unixSocket("connect", `/proc/self/fd/${fd}`, type));
@@ -45,10 +54,21 @@ function unixSocket(call: "connect" | "bind", path: string, type: number): numbe
   const isAbstract = path.startsWith("@");
   if (isAbstract) address.setU8(SOCKADDR_UN.sun_path, 0);
   const fd = checked(libc.socket(C.AF_UNIX, type | C.SOCK_CLOEXEC, 0), "socket(2)", "AF_UNIX");
+  const patience = new Struct(TIMEVAL_BYTES).setU64(0, PATIENCE_SECONDS);
+  checked(
+    libc.setsockopt(fd, C.SOL_SOCKET, C.SO_SNDTIMEO, patience.bytes, TIMEVAL_BYTES),
+    "setsockopt(2)",
+    "SO_SNDTIMEO",
+  );
   if (libc[call](fd, address.bytes, SOCKADDR_UN.sun_path + name.length + (isAbstract ? 0 : 1)) === -1) {
     const errno = host.errno();
     close(fd);
-    throw new SyscallError(`${call}(2)`, path, errno);
+    throw new SyscallError(
+      `${call}(2)`,
+      path,
+      errno,
+      errno === EAGAIN ? { hint: "nobody accepts connections there" } : {},
+    );
   }
   return fd;
 }
@@ -78,6 +98,7 @@ export function sendMessage(fd: number, payload: Uint8Array, descriptors: readon
     const sent = libc.sendmsg(fd, parts.header.bytes, C.MSG_NOSIGNAL);
     if (sent === -1 && host.errno() === EINTR) continue;
     checked(sent, "sendmsg(2)", `descriptor ${fd}`);
+    if (sent < payload.length) sendMessage(fd, payload.subarray(sent)); // a stream had no room for all
     return;
   }
 }
