@@ -68,7 +68,21 @@ export const PROGRAMS: readonly Program[] = [
   { name: "dnsmasq", command: ["dnsmasq", "--no-daemon"], options: ["--probe", "tcp:53"] },
   {
     name: "vim",
-    command: ["vim", "-N", "-es", "-c", "e /srv/text/in.py", "-c", "TOhtml", "-c", "w! /tmp/out.html", "-c", "qa!"],
+    command: [
+      "vim",
+      "-N",
+      "-es",
+      "-i",
+      "NONE",
+      "-c",
+      "e /srv/text/in.py",
+      "-c",
+      "TOhtml",
+      "-c",
+      "w! /tmp/out.html",
+      "-c",
+      "qa!",
+    ],
   },
   {
     name: "emacs",
