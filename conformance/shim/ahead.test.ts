@@ -1,8 +1,10 @@
 /** Workers that wait for Create and for Delete: nothing hangs on them, and what they know ahead is only used where it is still so. */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { encode } from "../../runtime/linux/protobuf.ts";
+import { BOOTSTRAP_PARAMS } from "../../runtime/shim/proto/bootstrap.ts";
 import type { Bundle } from "../fixtures/bundle.ts";
 import { waitUntil } from "../fixtures/fixture.ts";
 import { type ShimFixture, type Started, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
@@ -113,6 +115,50 @@ test("the options of Create count, not those of start", () =>
     assert.is(existsSync(join(elsewhere, shim.namespace, id)), true);
     assert.is(existsSync(join(shim.stateRoot, id)), false);
     await shim.finish(id, tasks, shimOf);
+  }));
+
+/** The processes of a fixture's shims: forks have the command line of `start`. */
+function processesOf(shim: ShimFixture): number[] {
+  const called = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`-namespace\0${shim.namespace}\0`);
+    } catch {
+      return false; // it has just ended
+    }
+  };
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && called(name))
+    .map(Number);
+}
+
+test("a shim that got ready where another serves ends, with its worker", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    const worker = await waiting(shim, tasks);
+    const both = [await shim.pid(tasks), worker].sort();
+    assert.is((await shim.start(id, bundle)).socket, shimOf.socket);
+    waitUntil("the others have ended", () => processesOf(shim).length === 2 || undefined);
+    assert.equal(processesOf(shim).sort(), both);
+    assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
+test("a shim that got ready ends when start fails, and leaves no socket", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("true");
+    mkdirSync(join(bundle.path, "address"));
+    mkdirSync(shim.socketDirectory);
+    const params = encode(BOOTSTRAP_PARAMS, {
+      instanceId: "one",
+      namespace: shim.namespace,
+      socketDir: shim.socketDirectory,
+    });
+    const { status, stderr } = await shim.run([...shim.flags("one"), "start"], bundle.path, params);
+    assert.is(status, 1);
+    assert.match(stderr, /address.*EISDIR/);
+    waitUntil("all have ended", () => processesOf(shim).length === 0 || undefined);
+    assert.equal(readdirSync(shim.socketDirectory), []);
   }));
 
 for (const order of ["Create", "Delete"])

@@ -197,6 +197,7 @@ export const SO_PEERCRED = 17;
 export const SO_SNDTIMEO = 21;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_CTRUNC = 0x8;
+export const MSG_PEEK = 0x2;
 export const MSG_TRUNC = 0x20;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x40000000;

@@ -45,12 +45,10 @@ export class Epoll {
   wait(timeoutMs: number, each: (token: number, events: number) => void): void {
     const count = libc.epoll_wait(this.fd, this.#table.bytes, BATCH, timeoutMs);
     if (count === -1 && host.errno() !== EINTR) throw new SyscallError("epoll_wait(2)", "events", host.errno());
-    const came: [number, number][] = [];
     for (let index = 0; index < count; index++) {
       const at = index * EPOLL_EVENT.size;
-      came.push([this.#table.u32(at + EPOLL_EVENT.data), this.#table.u32(at + EPOLL_EVENT.events)]);
+      each(this.#table.u32(at + EPOLL_EVENT.data), this.#table.u32(at + EPOLL_EVENT.events));
     }
-    for (const [token, events] of came) each(token, events);
   }
 
   close(): void {

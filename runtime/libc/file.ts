@@ -296,6 +296,11 @@ export function filesystemDevice(path: string): number {
   return buffer.u32(STATX.stx_dev_major) * 0x10_0000 + buffer.u32(STATX.stx_dev_minor);
 }
 
+/** Whether there is something at the path that can be reached. */
+export function exists(path: string, directory = C.AT_FDCWD): boolean {
+  return libc.faccessat(directory, path, 0, 0) === 0;
+}
+
 /** As stat; undefined when there is no such file. */
 export function statIfExists(path: string, directory = C.AT_FDCWD, follow = false): FileStatus | undefined {
   try {

@@ -109,20 +109,30 @@ export interface Received {
   readonly descriptors: readonly number[];
 }
 
-/** Receives one message of at most `limitBytes`; undefined when the other side has closed. `flags` such as MSG_DONTWAIT. */
+/**
+ * Receives one message of at most `limitBytes` from a socket that keeps messages apart; undefined when the other side has closed. `flags` such as
+ * MSG_DONTWAIT.
+ */
 export function receiveMessage(fd: number, limitBytes: number, flags = 0): Received | undefined {
+  // Room for the message, not for the longest that there may be: all of it would be written with zeros first.
+  const awaited = restarted(() => libc.recv(fd, null, 0, C.MSG_PEEK | C.MSG_TRUNC | flags), "recv(2)", fd);
+  if (awaited === 0) return undefined;
   const control = new Struct(CMSGHDR.size + 16);
-  const parts = message(new Uint8Array(limitBytes), control.bytes);
-  let length = -1;
-  do {
-    length = libc.recvmsg(fd, parts.header.bytes, C.MSG_CMSG_CLOEXEC | flags);
-  } while (length === -1 && host.errno() === EINTR);
-  checked(length, "recvmsg(2)", `descriptor ${fd}`);
-  if (length === 0) return undefined;
+  const parts = message(new Uint8Array(Math.min(awaited, limitBytes)), control.bytes);
+  const length = restarted(() => libc.recvmsg(fd, parts.header.bytes, C.MSG_CMSG_CLOEXEC | flags), "recvmsg(2)", fd);
   const descriptors: number[] = [];
   const controlLength = parts.header.u64(MSGHDR.msg_controllen);
   if (controlLength >= CMSGHDR.size && control.u32(CMSGHDR.cmsg_type) === C.SCM_RIGHTS)
     for (let offset = CMSGHDR.size; offset + 4 <= control.u64(CMSGHDR.cmsg_len); offset += 4)
       descriptors.push(control.i32(offset));
   return { payload: parts.payload.subarray(0, length), descriptors };
+}
+
+/** The result of a call that is made again after a signal. */
+function restarted(call: () => number, name: string, fd: number): number {
+  let result = -1;
+  do {
+    result = call();
+  } while (result === -1 && host.errno() === EINTR);
+  return checked(result, name, `descriptor ${fd}`);
 }

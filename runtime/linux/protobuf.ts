@@ -82,6 +82,11 @@ class Reader {
 
   /** A varint as a number; beyond 2^53 the nearest. `signed`: ten bytes of a negative number. */
   varint(signed = false): number {
+    const first = this.#bytes[this.#at];
+    if (first !== undefined && first < 0x80) {
+      this.#at++;
+      return first;
+    }
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
@@ -121,11 +126,36 @@ class Reader {
   }
 }
 
-function defaultOf([, type, label]: Field): unknown {
-  if (label === "repeated") return [];
-  if (label === "map") return {};
+/** What a repeated field and a map are until something comes: an own one is made then. */
+const NO_VALUES: readonly unknown[] = Object.freeze([]);
+const NO_ENTRIES: Readonly<Record<string, string>> = Object.freeze({});
+const NO_BYTES = new Uint8Array(0);
+
+function defaultOf(type: Scalar | MessageTable, label: Field[2]): unknown {
+  if (label === "repeated") return NO_VALUES;
+  if (label === "map") return NO_ENTRIES;
   if (typeof type !== "string") return undefined;
-  return type === "string" ? "" : type === "bytes" ? new Uint8Array(0) : type === "bool" ? false : 0;
+  return type === "string" ? "" : type === "bytes" ? NO_BYTES : type === "bool" ? false : 0;
+}
+
+/** A table as it is read and written by: what an engine without a compiler would else find out again for every message. */
+interface Prepared {
+  readonly names: readonly string[];
+  readonly fields: readonly Field[];
+  readonly defaults: readonly unknown[];
+}
+
+const PREPARED = new Map<MessageTable, Prepared>();
+
+function prepare(table: MessageTable): Prepared {
+  let prepared = PREPARED.get(table);
+  if (prepared === undefined) {
+    const names = Object.keys(table);
+    const fields = Object.values(table);
+    prepared = { names, fields, defaults: fields.map((field) => defaultOf(field[1], field[2])) };
+    PREPARED.set(table, prepared);
+  }
+  return prepared;
 }
 
 const MAP_ENTRY = { key: [1, "string"], value: [2, "string"] } as const satisfies MessageTable;
@@ -153,31 +183,39 @@ function readValue(reader: Reader, type: Scalar | MessageTable, wire: number, de
 
 function read(table: MessageTable, bytes: Uint8Array, depth: number): Record<string, unknown> {
   if (depth > DEEPEST) throw malformed();
+  const { names, fields, defaults } = prepare(table);
   const message: Record<string, unknown> = {};
-  for (const name in table) message[name] = defaultOf(table[name] as Field);
+  for (let index = 0; index < names.length; index++) message[names[index] as string] = defaults[index];
   const reader = new Reader(bytes);
   while (reader.more) {
     const tag = reader.varint();
-    const [number, wire] = [Math.floor(tag / 8), tag & 7];
-    const name = nameOf(table, number);
-    if (name === undefined) {
+    const number = Math.floor(tag / 8);
+    const wire = tag & 7;
+    const index = indexOf(fields, number);
+    const field = fields[index];
+    if (field === undefined) {
       if (number === 0) throw malformed();
       reader.skip(wire);
       continue;
     }
-    const [, type, label] = table[name] as Field;
-    if (label === "map") {
+    const name = names[index] as string;
+    if (field[2] === "map") {
       const { key, value } = readValue(reader, MAP_ENTRY, wire, depth) as Message<typeof MAP_ENTRY>;
+      if (message[name] === NO_ENTRIES) message[name] = {};
       (message[name] as Record<string, string>)[key] = value;
-    } else if (label === "repeated") (message[name] as unknown[]).push(readValue(reader, type, wire, depth));
-    else message[name] = readValue(reader, type, wire, depth);
+    } else if (field[2] === "repeated") {
+      if (message[name] === NO_VALUES) message[name] = [];
+      (message[name] as unknown[]).push(readValue(reader, field[1], wire, depth));
+    } else message[name] = readValue(reader, field[1], wire, depth);
   }
   return message;
 }
 
-function nameOf(table: MessageTable, number: number): string | undefined {
-  for (const name in table) if (table[name]?.[0] === number) return name;
-  return undefined;
+/** Where the field with this number is; mostly they are numbered as they stand. -1 when it is not known. */
+function indexOf(fields: readonly Field[], number: number): number {
+  if (fields[number - 1]?.[0] === number) return number - 1;
+  for (let index = 0; index < fields.length; index++) if (fields[index]?.[0] === number) return index;
+  return -1;
 }
 
 /** Reads a message. Throws RegError EBADMSG for what is none. Strings that are not UTF-8 are read with U+FFFD. */
@@ -200,15 +238,16 @@ class Writer {
   /** Negative numbers take ten bytes, as protobuf wants it. */
   varint(value: number | bigint): void {
     this.#room(10);
+    const bytes = this.#bytes;
     if (typeof value === "bigint" || value < 0) {
       let rest = BigInt.asUintN(64, BigInt(value));
-      for (; rest > 0x7fn; rest >>= 7n) this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
-      this.#bytes[this.#length++] = Number(rest);
+      for (; rest > 0x7fn; rest >>= 7n) bytes[this.#length++] = Number(rest & 0x7fn) | 0x80;
+      bytes[this.#length++] = Number(rest);
       return;
     }
     let rest = value;
-    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.#bytes[this.#length++] = (rest % 128) | 0x80;
-    this.#bytes[this.#length++] = rest;
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) bytes[this.#length++] = (rest % 128) | 0x80;
+    bytes[this.#length++] = rest;
   }
 
   double(value: number): void {
@@ -228,38 +267,54 @@ class Writer {
     this.raw(bytes);
   }
 
+  /** What `write` writes, behind its length, for which a byte is enough in most messages. */
+  lengthAnd(write: () => void): void {
+    this.#room(1);
+    this.#length++;
+    const start = this.#length;
+    write();
+    const length = this.#length - start;
+    if (length < 0x80) {
+      this.#bytes[start - 1] = length;
+      return;
+    }
+    const content = this.#bytes.slice(start, this.#length);
+    this.#length = start - 1;
+    this.lengthAndRaw(content);
+  }
+
   get result(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 }
 
 function writeValue(writer: Writer, number: number, type: Scalar | MessageTable, value: unknown): void {
-  const tag = (wire: number) => writer.varint(number * 8 + wire);
+  const tag = number * 8;
   switch (type) {
     case "uint":
     case "int":
-      tag(VARINT);
+      writer.varint(tag + VARINT);
       writer.varint(value as number | bigint);
       break;
     case "bool":
-      tag(VARINT);
+      writer.varint(tag + VARINT);
       writer.varint(value === true ? 1 : 0);
       break;
     case "double":
-      tag(FIXED64);
+      writer.varint(tag + FIXED64);
       writer.double(value as number);
       break;
     case "string":
-      tag(LENGTH);
+      writer.varint(tag + LENGTH);
       writer.lengthAndRaw(host.encode(value as string));
       break;
     case "bytes":
-      tag(LENGTH);
+      writer.varint(tag + LENGTH);
       writer.lengthAndRaw(value as Uint8Array);
       break;
     default:
-      tag(LENGTH);
-      writer.lengthAndRaw(write(type, value as Record<string, unknown>));
+      writer.varint(tag + LENGTH);
+      writer.lengthAnd(() => write(writer, type, value as Record<string, unknown>));
   }
 }
 
@@ -268,23 +323,26 @@ function isDefault(type: Scalar | MessageTable, value: unknown): boolean {
   return type === "bytes" ? (value as Uint8Array).length === 0 : !value;
 }
 
-function write(table: MessageTable, message: Readonly<Record<string, unknown>>): Uint8Array {
-  const writer = new Writer();
-  for (const name in message) {
-    const value = message[name];
-    const field = table[name];
-    if (value === undefined || field === undefined) continue;
-    const [number, type, label] = field;
+function write(writer: Writer, table: MessageTable, message: Readonly<Record<string, unknown>>): void {
+  const { names, fields } = prepare(table);
+  for (let index = 0; index < names.length; index++) {
+    const value = message[names[index] as string];
+    if (value === undefined) continue;
+    const field = fields[index] as Field;
+    const number = field[0];
+    const type = field[1];
+    const label = field[2];
     if (label === "repeated") for (const each of value as unknown[]) writeValue(writer, number, type, each);
     else if (label === "map")
       for (const key in value as Record<string, string>)
         writeValue(writer, number, MAP_ENTRY, { key, value: (value as Record<string, string>)[key] });
     else if (label === "explicit" || !isDefault(type, value)) writeValue(writer, number, type, value);
   }
-  return writer.result;
 }
 
 /** Writes a message; fields with their default are left out. */
 export function encode<T extends MessageTable>(table: T, message: GivenMessage<T>): Uint8Array {
-  return write(table, message);
+  const writer = new Writer();
+  write(writer, table, message);
+  return writer.result;
 }

@@ -7,7 +7,7 @@ import { host } from "#host";
 import { deleteContainer } from "../container/delete.ts";
 import { RegError } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
-import { open, readDirectory, readLink, readTextIfExists, unlink, withFd, writeAll } from "../libc/file.ts";
+import { exists, open, readDirectory, readLink, readTextIfExists, unlink, withFd, writeAll } from "../libc/file.ts";
 import { encode } from "../linux/protobuf.ts";
 import type { Arguments } from "./arguments.ts";
 import { now } from "./clock.ts";
@@ -28,8 +28,8 @@ export function deleteLeftovers(args: Arguments): Uint8Array {
   const record = readRecord(bundle);
   // A shim that is still there looks after the others itself: containerd also calls when a pod's first container was deleted before them. One
   // that ended by itself had none left, and took its socket away: then nobody reads the bundles of all pods.
-  const { socket } = record ?? {};
-  if (socket === undefined || lookAtSocket(socket) === "abandoned")
+  const found = record?.socket === undefined ? undefined : lookAtSocket(record.socket);
+  if (found === undefined || found === "abandoned")
     for (const { id, path } of membersOf(bundle, args.id)) clean(path, id, readRecord(path), args.namespace);
   clean(bundle, args.id, record, args.namespace);
   const { pid = 0, exit } = record ?? {};
@@ -57,7 +57,7 @@ function membersOf(bundle: string, sandbox: string): { readonly id: string; read
 
 function clean(bundle: string, id: string, record: Partial<BundleRecord> | undefined, namespace: string): void {
   const root = record?.root ?? stateRoot({ root: "" }, namespace);
-  attempt(() => deleteContainer({ root, id, force: true, warn }));
+  if (exists(`${root}/${id}`)) attempt(() => deleteContainer({ root, id, force: true, warn }));
   for (const name of MOUNTED) attempt(() => unmountRoot(`${bundle}/${name}`));
   const { socket } = record ?? {};
   if (socket !== undefined) attempt(() => lookAtSocket(socket) === "abandoned" && unlink(socket));

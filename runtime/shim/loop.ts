@@ -4,7 +4,7 @@ import { Epoll } from "../libc/epoll.ts";
 import { nowMs } from "../linux/cgroup/wait.ts";
 
 /** After so many events or calls memory is looked through; and when nothing has happened for a while. */
-const COLLECT_EVENTS = 16;
+const COLLECT_EVENTS = 64;
 const COLLECT_IDLE_MS = 200;
 
 /** A watched descriptor. Stop watching before it is closed. */
@@ -86,7 +86,7 @@ export class Loop {
   run(): never {
     for (;;) {
       host.runJobs();
-      const [next] = this.#timers;
+      const next = this.#timers[0];
       let timeoutMs = next === undefined ? -1 : Math.max(0, Math.ceil(next.atMs - nowMs()));
       if (!this.#trimmed && (timeoutMs === -1 || timeoutMs > COLLECT_IDLE_MS)) timeoutMs = COLLECT_IDLE_MS;
       let idle = true;
@@ -97,10 +97,14 @@ export class Loop {
         if (entry !== undefined) this.#call(() => entry.ready(happened));
       });
       if (idle && !this.#trimmed && timeoutMs === COLLECT_IDLE_MS) this.#collect(true);
-      for (const nowIs = nowMs(); this.#timers[0] !== undefined && this.#timers[0].atMs <= nowIs; ) {
-        const due = this.#timers.shift();
-        if (due !== undefined) this.#call(due.action);
-      }
+      if (this.#timers[0] !== undefined) this.#callDue(nowMs());
+    }
+  }
+
+  #callDue(nowIs: number): void {
+    for (let due = this.#timers[0]; due !== undefined && due.atMs <= nowIs; due = this.#timers[0]) {
+      this.#timers.shift();
+      this.#call(due.action);
     }
   }
 

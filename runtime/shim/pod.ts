@@ -15,8 +15,6 @@ import type { Workers } from "./worker.ts";
 export interface PodOptions {
   readonly id: string;
   readonly namespace: string;
-  /** The shim's socket. */
-  readonly socket: string;
   /** Those that `start` was given, for the sandbox. */
   readonly options: Any | undefined;
   readonly loop: Loop;
@@ -34,7 +32,8 @@ export interface PodOptions {
 export class Pod {
   readonly id: string;
   readonly namespace: string;
-  readonly socket: string;
+  /** The path of the shim's socket, once it listens. */
+  socket = "";
   readonly loop: Loop;
   readonly children: Children;
   readonly workers: Workers;
@@ -54,7 +53,6 @@ export class Pod {
   constructor(options: PodOptions) {
     this.id = options.id;
     this.namespace = options.namespace;
-    this.socket = options.socket;
     this.loop = options.loop;
     this.children = options.children;
     this.workers = options.workers;

@@ -1,10 +1,11 @@
 /** The shim itself: one thread and one loop, for as long as its pod has containers. */
 import { host } from "#host";
 import * as C from "../libc/constants.ts";
-import { unlink } from "../libc/file.ts";
+import { close, unlink } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { cString } from "../libc/memory.ts";
 import { closeHeld, prctl } from "../libc/process.ts";
+import { receiveMessage } from "../libc/socket.ts";
 import { Children } from "./children.ts";
 import { Publisher } from "./events.ts";
 import { log, openLog } from "./log.ts";
@@ -17,14 +18,13 @@ import { SIGCHLD, SIGINT, SIGTERM, SIGUSR1, watchSignals } from "./signals.ts";
 import { prepareCreate } from "./task/create.ts";
 import { taskService } from "./task/service.ts";
 import { Client } from "./ttrpc/client.ts";
-import { lazily, Server } from "./ttrpc/server.ts";
+import { lazily, Server, type Service } from "./ttrpc/server.ts";
 import { describe } from "./ttrpc/status.ts";
 import { Workers } from "./worker.ts";
 
 export interface ServeOptions {
-  readonly listening: number;
-  /** The path that it listens at. */
-  readonly socket: string;
+  /** Where the shim gets its order; without one it ends. */
+  readonly orders: number;
   readonly namespace: string;
   /** The pod's id: that of its sandbox, or of its one container. */
   readonly id: string;
@@ -34,6 +34,12 @@ export interface ServeOptions {
   readonly warnings: readonly string[];
 }
 
+/** To serve, at a path. The listening socket comes with it. */
+export interface ServeOrder {
+  readonly socket: string;
+}
+
+const LONGEST_ORDER_BYTES = 4096;
 /** Then others have their turn. */
 const REAPED_AT_ONCE = 8;
 const SANDBOX_METHODS = [
@@ -55,49 +61,38 @@ const FLUSH_MS = 2500;
 /** By then the first container is being made, and there is time to close what takes long, see native-shim/seal.c. */
 const HELD_MS = 5;
 
-export function serve(options: ServeOptions, program: Program): never {
-  const { listening, socket, namespace, id, bundle, warnings } = options;
-  openLog(`${bundle}/log`);
-  for (const warning of warnings) log("warning", warning);
+/** Gets ready, takes its order, serves. Who has most to do begins first: the worker for the container. */
+export function serve({ orders, namespace, id, bundle, options, warnings }: ServeOptions, program: Program): never {
   libc.chdir("/"); // the bundle goes before the shim does
-  goFirst();
-  prctl(C.PR_SET_CHILD_SUBREAPER, "PR_SET_CHILD_SUBREAPER", 1);
-  const name = cString("containerd-shim");
-  prctl(C.PR_SET_NAME, "PR_SET_NAME", host.address(name));
-
   const loop = new Loop((error) => log("error", `internal error: ${describe(error)} ${stackOf(error)}`));
   const children = new Children();
   const workers = new Workers(loop, children, program.explain);
   const publisher = new Publisher(namespace, eventsClient(loop), loop, (text) => log("warning", text));
+  let server: Server | undefined;
   let ending = false;
   const end = () => {
     if (ending) return;
     ending = true;
-    unlink(socket);
-    void finish(loop, publisher, server);
+    if (server === undefined) libc._exit(0);
+    else {
+      unlink(pod.socket);
+      void finish(loop, publisher, server);
+    }
   };
   const pod = new Pod({
     id,
     namespace,
-    socket,
-    options: options.options,
+    options,
     loop,
     children,
     workers,
     publisher,
     program,
     end,
-    emptied: () => endWhenForgotten(loop, pod, server, end),
+    emptied: () => server !== undefined && endWhenForgotten(loop, pod, server, end),
   });
   prepareCreate(pod, bundle);
-  const service = taskService(pod);
-  const server = new Server(listening, loop, {
-    "containerd.task.v2.Task": service,
-    "containerd.task.v3.Task": service,
-    "containerd.runtime.sandbox.v1.Sandbox": lazily(SANDBOX_METHODS, async () =>
-      (await program.sandbox()).sandboxService(pod),
-    ),
-  });
+  appear(bundle, warnings);
   const reap = () => {
     if (children.reap(REAPED_AT_ONCE)) loop.after(0, reap);
   };
@@ -106,9 +101,39 @@ export function serve(options: ServeOptions, program: Program): never {
     if (signal === SIGTERM || signal === SIGINT) end(); // the containers go on
     if (signal === SIGUSR1) log("info", dump(pod, server));
   });
-  endWhenForgotten(loop, pod, server, end);
+  const watch = loop.watch(orders, C.EPOLLIN, () => {
+    const received = receiveMessage(orders, LONGEST_ORDER_BYTES, C.MSG_DONTWAIT);
+    const listening = received?.descriptors[0];
+    if (received === undefined || listening === undefined) return end(); // another serves, or `start` has failed
+    watch.stop();
+    close(orders);
+    pod.socket = (JSON.parse(host.decode(received.payload)) as ServeOrder).socket;
+    server = new Server(listening, loop, servicesOf(pod, program));
+    endWhenForgotten(loop, pod, server, end);
+  });
   loop.after(HELD_MS, closeHeld);
   return loop.run();
+}
+
+/** As what it shows itself: its log, its name, its place among processes. */
+function appear(bundle: string, warnings: readonly string[]): void {
+  openLog(`${bundle}/log`);
+  for (const warning of warnings) log("warning", warning);
+  prctl(C.PR_SET_CHILD_SUBREAPER, "PR_SET_CHILD_SUBREAPER", 1);
+  const name = cString("containerd-shim");
+  prctl(C.PR_SET_NAME, "PR_SET_NAME", host.address(name));
+  goFirst();
+}
+
+function servicesOf(pod: Pod, program: Program): Readonly<Record<string, Service>> {
+  const task = taskService(pod);
+  return {
+    "containerd.task.v2.Task": task,
+    "containerd.task.v3.Task": task,
+    "containerd.runtime.sandbox.v1.Sandbox": lazily(SANDBOX_METHODS, async () =>
+      (await program.sandbox()).sandboxService(pod),
+    ),
+  };
 }
 
 /** What is to be said is said, to containerd above all, and then the process ends. */
@@ -134,11 +159,11 @@ function endWhenForgotten(loop: Loop, pod: Pod, server: Server, end: () => void)
   });
 }
 
-function dump(pod: Pod, server: Server): string {
+function dump(pod: Pod, server: Server | undefined): string {
   const tasks = [...pod.tasks].map(
     ({ id, init, execs, frozen }) => `${id} (${init.phase}, pid ${init.pid}, frozen ${frozen}, ${execs.size} more)`,
   );
-  return `pod ${pod.id}: ${tasks.join("; ") || "no containers"}; ${server.connections} connections`;
+  return `pod ${pod.id}: ${tasks.join("; ") || "no containers"}; ${server?.connections ?? 0} connections`;
 }
 
 function stackOf(error: unknown): string {

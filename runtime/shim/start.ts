@@ -9,6 +9,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import {
   close,
+  exists,
   isErrno,
   mkdirAll,
   open,
@@ -23,7 +24,7 @@ import {
 } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { closeFrom } from "../libc/process.ts";
-import { bindStream, connectUnix } from "../libc/socket.ts";
+import { bindStream, connectUnix, socketPair } from "../libc/socket.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import { decode, encode, type Message } from "../linux/protobuf.ts";
 import { digestOf } from "../reg/digest.ts";
@@ -32,7 +33,8 @@ import { daemonTakesVersion3 } from "./daemon.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { BOOTSTRAP_PARAMS, BOOTSTRAP_RESULT } from "./proto/bootstrap.ts";
 import { ANY, type Any, typeName } from "./proto/common.ts";
-import type { ServeOptions } from "./serve.ts";
+import type { ServeOptions, ServeOrder } from "./serve.ts";
+import { Standby } from "./worker.ts";
 
 const SOCKET_DIRECTORY = "/run/containerd/s";
 /** sun_path has 108 bytes with its NUL; the name below the directory takes 65. */
@@ -51,22 +53,32 @@ export function start(args: Arguments, serve: (options: ServeOptions) => never):
     );
   const bundle = readLink("/proc/self/cwd");
   const group = groupOf(bundle) ?? args.id;
-  const socket = `${directory}/${digestOf(joinPath(args.address, args.namespace, group))}`;
+  const { namespace } = args;
+  const { options } = asked;
+  const begin = () => {
+    const warnings: string[] = [];
+    joinCgroup(parseOptions(options, (text) => warnings.push(text)));
+    return beginShim((orders) => serve({ orders, namespace, id: group, bundle, options, warnings }));
+  };
+  // A container that is its own pod, or the pod's first, mostly has no shim yet: that gets ready while it is looked for.
+  let shim = group === args.id ? begin() : undefined;
+  const socket = `${directory}/${digestOf(joinPath(args.address, namespace, group))}`;
   const address = `unix://${socket}`;
-  const listening = listenOnce(directory, socket);
+  let listening: number | undefined;
   try {
+    listening = listenOnce(directory, socket);
     replaceFile(`${bundle}/address`, address); // containerd 1.x finds the shim again by it
     if (listening !== undefined) {
-      const warnings: string[] = [];
-      joinCgroup(parseOptions(asked.options, (text) => warnings.push(text)));
-      const { namespace } = args;
-      const { options } = asked;
-      beginShim(listening, () => serve({ listening, socket, namespace, id: group, bundle, options, warnings }));
+      shim ??= begin();
+      if (shim.give({ socket }, [listening]) === undefined)
+        throw new RegError("ECHILD", "the shim ended before it was to serve", { hint: "was it killed for memory?" });
       close(listening);
     }
   } catch (error) {
     if (listening !== undefined) unlink(socket);
     throw error;
+  } finally {
+    shim?.dismiss(); // without an order it ends
   }
   const answer = { version: 3, address, protocol: "ttrpc" };
   if (asked.bootstrap) return encode(BOOTSTRAP_RESULT, answer);
@@ -149,6 +161,7 @@ function listenOnce(directory: string, path: string): number | undefined {
 
 /** Whether somebody listens at the socket, or did and was killed. */
 export function lookAtSocket(path: string): "served" | "abandoned" | "missing" {
+  if (!exists(path)) return "missing"; // after a usual end, which is to be quick
   try {
     close(connectUnix(path, C.SOCK_STREAM | C.O_NONBLOCK));
     return "served";
@@ -160,14 +173,18 @@ export function lookAtSocket(path: string): "served" | "abandoned" | "missing" {
   }
 }
 
-/** Forks the shim: in a session of its own, with nothing of the caller's but the listening socket. */
-function beginShim(listening: number, serve: () => never): void {
+/** Forks the shim: in a session of its own, with nothing of the caller's but the socket by which it gets its order, `orders`. */
+function beginShim(serve: (orders: number) => never): Standby<ServeOrder> {
+  const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
   const pid = checked(libc.fork(), "fork(2)", "the shim");
-  if (pid !== 0) return;
+  if (pid !== 0) {
+    close(theirs);
+    return new Standby(ours, () => {});
+  }
   libc.setsid(); // cannot fail: a fork leads no group
   detach();
-  closeFrom(3, [listening, ...host.held]);
-  serve();
+  closeFrom(3, [theirs, ...host.held]);
+  return serve(theirs);
 }
 
 /** containerd waits for the end of standard output and error: the shim must not have them. */

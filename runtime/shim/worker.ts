@@ -58,7 +58,7 @@ export interface Ahead<Order, Prepared, Note, Result> {
   readonly afterwards?: () => void;
 }
 
-/** A worker that waits for its order. It ends when it is dismissed, and when the shim does. */
+/** A fork of this process that waits for its order. It ends when it is dismissed, and when this process does. */
 export class Standby<Order> {
   /** Our end; undefined when it has got its order, or has gone. */
   #fd: number | undefined;
@@ -146,26 +146,32 @@ export class Workers {
     ready: (standby: Standby<Order>) => void,
   ): void {
     this.#due.push(() => {
-      if (this.#waiting >= AT_ONCE) return;
-      let spawned: readonly [pid: number, socket: number];
-      try {
-        spawned = this.#spawn([], (socket) =>
-          this.#be(socket, (tell: Tell<Note>) => this.#await(socket, job, tell), job.afterwards),
-        );
-      } catch (error) {
-        if (error instanceof RegError) return; // whoever wants the work done forks again, and says why that fails
-        throw error;
-      }
-      const [pid, ours] = spawned;
-      this.#waiting++;
-      const standby = new Standby<Order>(ours, () => this.#waiting--);
-      this.#children.expect(pid, () => {
-        standby.dismiss();
-        standby.ended();
-      });
-      ready(standby);
+      const standby = this.aheadNow(job);
+      if (standby !== undefined) ready(standby);
     });
     this.#next();
+  }
+
+  /** The same, at once: for when nothing is waited for in the shim, see #next. */
+  aheadNow<Order, Prepared, Note, Result>(job: Ahead<Order, Prepared, Note, Result>): Standby<Order> | undefined {
+    if (this.#waiting >= AT_ONCE) return undefined;
+    let spawned: readonly [pid: number, socket: number];
+    try {
+      spawned = this.#spawn([], (socket) =>
+        this.#be(socket, (tell: Tell<Note>) => this.#await(socket, job, tell), job.afterwards),
+      );
+    } catch (error) {
+      if (error instanceof RegError) return undefined; // whoever wants the work done forks again, and says why that fails
+      throw error;
+    }
+    const [pid, ours] = spawned;
+    this.#waiting++;
+    const standby = new Standby<Order>(ours, () => this.#waiting--);
+    this.#children.expect(pid, () => {
+      standby.dismiss();
+      standby.ended();
+    });
+    return standby;
   }
 
   /** In the worker: gets ready, waits for its order, works. */

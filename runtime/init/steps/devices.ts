@@ -3,7 +3,7 @@ import { host } from "#host";
 import { EEXIST, EPERM } from "../../errors/errno.ts";
 import { at, RegError, SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { close, type FileStatus, stat, withFd } from "../../libc/file.ts";
+import { close, exists, type FileStatus, stat, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { cloneTree, moveMount } from "../../libc/mount.ts";
 import { directoryInRoot, fileInRoot, splitPath } from "../../linux/path.ts";
@@ -21,7 +21,7 @@ export function makeDevices(root: number, devices: readonly DevicePlan[], bindNo
   withFd(dev, () => {
     for (const device of devices) at(device.field, () => makeDevice(root, dev, device, bindNodes));
     for (const [path, target] of DEVICE_LINKS) makeLink(dev, splitPath(path)[1], target);
-    if (libc.faccessat(C.AT_FDCWD, "/proc/kcore", 0, 0) === 0) makeLink(dev, "core", "/proc/kcore");
+    if (exists("/proc/kcore")) makeLink(dev, "core", "/proc/kcore");
   });
 }
 

@@ -3,7 +3,7 @@ import { host } from "#host";
 import { ENOENT } from "../../errors/errno.ts";
 import { SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { filesystemDevice, open, readDirectory, readText, withFd } from "../../libc/file.ts";
+import { exists, filesystemDevice, open, readDirectory, readText, withFd } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { Struct } from "../../libc/memory.ts";
 import { isInUserNamespace } from "../user-namespace.ts";
@@ -87,8 +87,7 @@ function readOwnCgroups(hierarchies: readonly Hierarchy[]): Record<string, strin
   const places = parseOwnCgroups(readText("/proc/self/cgroup"), hierarchies);
   for (const { name, mountpoint } of hierarchies) {
     const place = places[name] ?? "/";
-    const visible =
-      place !== "/" && !place.startsWith("/..") && libc.faccessat(C.AT_FDCWD, mountpoint + place, 0, 0) === 0;
+    const visible = place !== "/" && !place.startsWith("/..") && exists(mountpoint + place);
     places[name] = visible ? place : "/";
   }
   return places;

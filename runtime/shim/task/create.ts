@@ -47,16 +47,11 @@ export type Maker = Standby<Order>;
 export function prepareCreate(pod: Pod, bundle: string): void {
   const options = parseOptions(pod.options, () => {}); // Create will say what is odd
   const likely = { id: pod.id, bundle, root: stateRoot(options, pod.namespace), options };
-  pod.workers.ahead(
-    {
-      prepare: () => planAhead(createOptions(likely, () => {})),
-      work: (order: Order, descriptors, planned, tell: Tell<Note>) =>
-        makeInWorker(order, () => adoptStreams(descriptors, order.streams), undefined, tell, planned),
-    },
-    (maker) => {
-      pod.maker = maker;
-    },
-  );
+  pod.maker = pod.workers.aheadNow({
+    prepare: () => planAhead(createOptions(likely, () => {})),
+    work: (order: Order, descriptors, planned, tell: Tell<Note>) =>
+      makeInWorker(order, () => adoptStreams(descriptors, order.streams), undefined, tell, planned),
+  });
 }
 
 /** The worker that got ready, for a container that it can make; nobody else will want it. */

@@ -109,7 +109,7 @@ export class Server {
     let deadlineMs = Number.POSITIVE_INFINITY;
     // Nobody waits any more for what comes after the deadline: containerd would only complain about it.
     const settle = (payload: Uint8Array | undefined, error?: unknown) => {
-      if (nowMs() <= deadlineMs) answer(connection, stream, payload, error);
+      if (deadlineMs === Number.POSITIVE_INFINITY || nowMs() <= deadlineMs) answer(connection, stream, payload, error);
     };
     try {
       const request = decodeRequest(REQUEST, data);
