@@ -237,6 +237,23 @@ test("a terminal as a container's own", () =>
     await shim.finish(id, tasks, started);
   }));
 
+test("a terminal that Create has not asked for is refused, and leaves nothing", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exec sleep 1000", (spec) => {
+      spec.process.terminal = true;
+    });
+    const id = shim.fixture.id();
+    const tasks = await shim.connect(await shim.start(id, bundle));
+    const before = readdirSync(`/proc/${await shim.pid(tasks)}/fd`).length;
+    const { message } = await refusal(tasks.call("Create", { id, bundle: bundle.path, options: shim.options() }));
+    assert.match(message, /has a terminal, for which the caller did not ask \[\/process\/terminal\]/);
+    assert.is((await tasks.call("Connect", { id })).taskPid, 0);
+    assert.ok(readdirSync(`/proc/${await shim.pid(tasks)}/fd`).length <= before);
+    await tasks.call("Shutdown", { id });
+    await tasks.client.closed;
+    shim.assertNothingLeft();
+  }));
+
 test("file:// appends both streams, binary:// gives them to a program that gets every line", () =>
   withShim(async (shim) => {
     const file = shim.fixture.path("deep/log");
