@@ -10,6 +10,7 @@ import {
   readFileSync,
   writeSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { getPriority } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -194,6 +195,52 @@ test("CloseIO before the start of a process is remembered", () =>
     await tasks.call("Start", { id, execId: "a" });
     assert.is((await tasks.call("Wait", { id, execId: "a" })).exitStatus, 0);
     assert.is((await out).length, 0);
+    await shim.finish(id, tasks, started);
+  }));
+
+test("who has opened the fifos of a process need not wait for its start, which may never come", () =>
+  withShim(async (shim) => {
+    const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));
+    await tasks.call("Start", { id });
+    const pid = await shim.pid(tasks);
+    const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
+    const before = descriptors();
+    const [stdin, stdout, stderr] = [fifo(shim, "in"), fifo(shim, "out"), fifo(shim, "err")];
+    const spec = processSpec(["/bin/cat"]);
+    // Each open(2) waits for the other side.
+    const opening = Promise.all([open(stdin, "w"), open(stdout, "r"), open(stderr, "r")]);
+    await tasks.call("Exec", { id, execId: "a", stdin, stdout, stderr, spec });
+    const files = await Promise.race([opening, sleep(5000)]);
+    assert.ok(files !== undefined, "a fifo was not opened");
+    await files[0].write("words");
+    await tasks.call("Delete", { id, execId: "a" });
+    assert.is(descriptors(), before);
+    assert.is((await files[1].read()).bytesRead, 0);
+    for (const file of files) await file.close();
+    // What is not there is said by Start.
+    await tasks.call("Exec", { id, execId: "b", stdin: "/nowhere/in", stdout: "/nowhere/out", spec });
+    assert.match((await refusal(tasks.call("Start", { id, execId: "b" }))).message, /\/nowhere\/.*ENOENT/);
+    await tasks.call("Delete", { id, execId: "b" });
+    assert.is(descriptors(), before);
+    await shim.finish(id, tasks, started);
+  }));
+
+test("input that was written before the start of a process, and what it says to it, arrive", () =>
+  withShim(async (shim) => {
+    const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));
+    await tasks.call("Start", { id });
+    const [stdin, stdout] = [fifo(shim, "in"), fifo(shim, "out")];
+    const opening = open(stdin, "w");
+    await tasks.call("Exec", { id, execId: "a", stdin, stdout, spec: processSpec(["/bin/cat"]) });
+    const file = await opening;
+    await file.write("early words");
+    await file.close();
+    await tasks.call("CloseIO", { id, execId: "a", stdin: true });
+    await tasks.call("Start", { id, execId: "a" });
+    await sleep(100); // who reads comes last
+    assert.is((await reading(stdout)).toString(), "early words");
+    assert.is((await tasks.call("Wait", { id, execId: "a" })).exitStatus, 0);
+    await tasks.call("Delete", { id, execId: "a" });
     await shim.finish(id, tasks, started);
   }));
 

@@ -21,19 +21,27 @@ const LAST_RETRY_MS = 1000;
 export class FifoWriter {
   readonly #path: string;
   readonly #loop: Loop;
-  readonly #opened: (fd: number) => void;
+  #opened: ((fd: number) => void) | undefined;
   #fds: number[] = [];
   #timer: Timer | undefined;
 
-  /** Calls `opened` when it is open, perhaps at once. Throws SyscallError when it can not be opened at all. */
-  constructor(path: string, loop: Loop, opened: (fd: number) => void) {
+  constructor(path: string, loop: Loop) {
     this.#path = path;
     this.#loop = loop;
-    this.#opened = opened;
   }
 
-  open(): void {
+  /** Begins to open it, for who reads and waits for a writer. Throws SyscallError when it can not be opened at all. */
+  meet(): void {
     this.#try(FIRST_RETRY_MS);
+  }
+
+  /** Calls `opened` when it is open, perhaps at once. Throws as `meet`. */
+  open(opened: (fd: number) => void): void {
+    this.#opened = opened;
+    const [fd] = this.#fds;
+    this.#timer?.cancel();
+    if (fd === undefined) this.#try(FIRST_RETRY_MS);
+    else opened(fd);
   }
 
   #try(retryMs: number): void {
@@ -45,7 +53,7 @@ export class FifoWriter {
     }
     this.#timer = undefined;
     this.#fds = [fd, open(this.#path, C.O_RDONLY | C.O_NONBLOCK)];
-    this.#opened(fd);
+    this.#opened?.(fd);
   }
 
   /** Lets go of the reading end: when no other is left, writing fails. */

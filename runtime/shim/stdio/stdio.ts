@@ -35,6 +35,8 @@ export interface StdioOptions {
 
 /** Where output goes: something to be opened in time, and closed. */
 interface Sink {
+  /** Somebody may wait for it to be opened, who has other things to do. */
+  meet?(): void;
   /** Calls `opened` with a descriptor, now or later. */
   open(opened: (fd: number) => void): void;
   /** Nobody will come to read who is not there. */
@@ -58,7 +60,8 @@ export class Stdio {
   #inputTo: number | undefined;
   /** Our reading ends. */
   #outputs: number[] = [];
-  #sinks: Sink[] = [];
+  /** By the stream's number. */
+  readonly #sinks = new Map<number, Sink>();
   #logger: Logger | undefined;
   readonly #pumps = new Set<Pump>();
   #terminal: number | undefined;
@@ -129,6 +132,21 @@ export class Stdio {
     adoptStreams(this.theirs, this.targets);
   }
 
+  /**
+   * Opens the caller's fifos before there is a process. Until somebody else has opened a fifo too, a caller keeps a thread in open(2); and a
+   * program in Go with few threads at work, as ctr, then comes to nothing else for 10 or 20 ms. What fails, fails in `begin` again, which says so.
+   */
+  meet(): void {
+    const { stdin, stdout, stderr, terminal } = this.streams;
+    try {
+      if (stdin !== "") this.#input = new FifoReader(splitUri(stdin)[1]);
+      for (const [stream, uri] of [stdout, terminal ? "" : stderr].entries())
+        if (uri !== "" && splitUri(uri)[0] === "fifo") this.#sink(stream + 1, uri).meet?.();
+    } catch (error) {
+      if (!(error instanceof RegError)) throw error;
+    }
+  }
+
   /** Logger programs must be ready before the process starts. */
   async ready(): Promise<void> {
     await this.#logger?.ready();
@@ -137,16 +155,14 @@ export class Stdio {
   /** The process is there, with its ends; from now on the streams flow. `terminal` is the master of its terminal. */
   begin(terminal: number | undefined): void {
     this.#closeTheirs();
-    const { loop } = this.#options;
     const { stdin, stdout, stderr } = this.streams;
     if (terminal !== undefined) {
       this.#terminal = unblock(terminal);
-      const sink = this.#logger?.terminalSink() ?? (stdout === "" ? discard() : sinkOf(stdout, loop));
-      this.#pump(this.#terminal, sink, true);
+      this.#pump(this.#terminal, this.#sink(1, stdout), true);
     } else {
       const [, out, error] = this.#outputs;
-      if (out !== undefined) this.#pump(out, sinkOf(stdout, loop), false);
-      if (error !== undefined) this.#pump(error, sinkOf(stderr, loop), false);
+      if (out !== undefined) this.#pump(out, this.#sink(1, stdout), false);
+      if (error !== undefined) this.#pump(error, this.#sink(2, stderr), false);
     }
     if (stdin !== "") this.#beginInput(stdin);
   }
@@ -156,8 +172,17 @@ export class Stdio {
     this.#theirs = [];
   }
 
+  /** Where a stream goes. To a logger the container's own streams go themselves, only a terminal's output comes here. */
+  #sink(stream: number, uri: string): Sink {
+    let sink = this.#sinks.get(stream);
+    if (sink === undefined) {
+      sink = this.#logger?.terminalSink() ?? (uri === "" ? discard() : sinkOf(uri, this.#options.loop));
+      this.#sinks.set(stream, sink);
+    }
+    return sink;
+  }
+
   #pump(from: number, sink: Sink, terminal: boolean): void {
-    this.#sinks.push(sink);
     const pump = new Pump({
       loop: this.#options.loop,
       from,
@@ -175,7 +200,7 @@ export class Stdio {
   #beginInput(path: string): void {
     const to = this.#terminal ?? this.#inputTo;
     if (to === undefined) return;
-    const input = new FifoReader(splitUri(path)[1]);
+    const input = this.#input ?? new FifoReader(splitUri(path)[1]);
     this.#input = input;
     this.#inputPump = new Pump({
       loop: this.#options.loop,
@@ -214,7 +239,7 @@ export class Stdio {
 
   /** Resolves when all output has reached its destination, or whoever read it has gone. */
   drained(): Promise<void> {
-    for (const sink of this.#sinks) sink.release?.();
+    for (const sink of this.#sinks.values()) sink.release?.();
     if (this.#pumps.size === 0 && this.#logger === undefined) return Promise.resolve();
     return new Promise((resolve) => {
       this.#drained.push(resolve);
@@ -240,7 +265,7 @@ export class Stdio {
     for (const pump of this.#pumps) pump.stop();
     this.#pumps.clear();
     this.#inputPump?.stop();
-    for (const sink of this.#sinks) sink.close();
+    for (const sink of this.#sinks.values()) sink.close();
     this.#input?.close();
     this.#closeInputTo();
     for (const fd of this.#outputs) if (fd !== undefined) close(fd);
@@ -275,14 +300,12 @@ function discard(): Sink {
 function sinkOf(uri: string, loop: Loop): Sink {
   const [scheme, path] = splitUri(uri);
   if (scheme === "fifo") {
-    let writer: FifoWriter | undefined;
+    const writer = new FifoWriter(path, loop);
     return {
-      open(opened) {
-        writer = new FifoWriter(path, loop, opened);
-        writer.open();
-      },
-      release: () => writer?.release(),
-      close: () => writer?.close(),
+      meet: () => writer.meet(),
+      open: (opened) => writer.open(opened),
+      release: () => writer.release(),
+      close: () => writer.close(),
     };
   }
   if (scheme !== "file")

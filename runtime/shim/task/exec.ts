@@ -39,6 +39,7 @@ export async function exec(pod: Pod, request: Message<typeof EXEC>): Promise<Giv
   process.phase = "created";
   specs.set(process, { ...spec, terminal });
   task.execs.set(execId, process);
+  stdio.meet();
   pod.publisher.publish("TaskExecAdded", { containerId: id, execId });
   return {};
 }
