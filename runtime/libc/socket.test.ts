@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -9,7 +9,7 @@ import * as C from "./constants.ts";
 import { close } from "./file.ts";
 import { libc } from "./libc.ts";
 import { Struct } from "./memory.ts";
-import { bindStream, connectUnix, sendMessage } from "./socket.ts";
+import { bindStream, connectUnix, receiveMessage, sendMessage, socketPair } from "./socket.ts";
 
 const sockets = suite("unix sockets");
 
@@ -46,6 +46,22 @@ sockets("who accepts no connection is not waited for without an end", () =>
     assert.is(error.hint, "nobody accepts connections there");
   }),
 );
+
+sockets("a message without a byte is taken away, with what came beside it, and holds up none behind it", () => {
+  const [ours, theirs] = socketPair(C.SOCK_DGRAM);
+  const opened = () => readdirSync("/proc/self/fd").length;
+  try {
+    const before = opened();
+    sendMessage(theirs, new Uint8Array(0), [theirs]);
+    sendMessage(theirs, Buffer.from("words"));
+    assert.is(receiveMessage(ours, 100), undefined);
+    assert.is(opened(), before);
+    assert.is(Buffer.from(receiveMessage(ours, 100)?.payload ?? []).toString(), "words");
+  } finally {
+    close(ours);
+    close(theirs);
+  }
+});
 
 sockets("a part of a message is no success when the other side does not read the rest", () =>
   withSilence((path) => {

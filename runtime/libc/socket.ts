@@ -116,15 +116,19 @@ export interface Received {
 export function receiveMessage(fd: number, limitBytes: number, flags = 0): Received | undefined {
   // Room for the message, not for the longest that there may be: all of it would be written with zeros first.
   const awaited = restarted(() => libc.recv(fd, null, 0, C.MSG_PEEK | C.MSG_TRUNC | flags), "recv(2)", fd);
-  if (awaited === 0) return undefined;
   const control = new Struct(CMSGHDR.size + 16);
-  const parts = message(new Uint8Array(Math.min(awaited, limitBytes)), control.bytes);
+  // One without a byte is received too: it would stay before all others. It looks like the end.
+  const parts = message(new Uint8Array(Math.max(1, Math.min(awaited, limitBytes))), control.bytes);
   const length = restarted(() => libc.recvmsg(fd, parts.header.bytes, C.MSG_CMSG_CLOEXEC | flags), "recvmsg(2)", fd);
   const descriptors: number[] = [];
   const controlLength = parts.header.u64(MSGHDR.msg_controllen);
   if (controlLength >= CMSGHDR.size && control.u32(CMSGHDR.cmsg_type) === C.SCM_RIGHTS)
     for (let offset = CMSGHDR.size; offset + 4 <= control.u64(CMSGHDR.cmsg_len); offset += 4)
       descriptors.push(control.i32(offset));
+  if (length === 0) {
+    for (const descriptor of descriptors) close(descriptor);
+    return undefined;
+  }
   return { payload: parts.payload.subarray(0, length), descriptors };
 }
 
