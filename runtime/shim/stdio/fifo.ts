@@ -52,7 +52,12 @@ export class FifoWriter {
       return;
     }
     this.#timer = undefined;
-    this.#fds = [fd, open(this.#path, C.O_RDONLY | C.O_NONBLOCK)];
+    try {
+      this.#fds = [fd, open(this.#path, C.O_RDONLY | C.O_NONBLOCK)];
+    } catch (error) {
+      close(fd); // it is tried again
+      throw error;
+    }
     this.#opened?.(fd);
   }
 
