@@ -205,17 +205,16 @@ test("who has opened the fifos of a process need not wait for its start, which m
     const pid = await shim.pid(tasks);
     const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
     const before = descriptors();
-    const [stdin, stdout, stderr] = [fifo(shim, "in"), fifo(shim, "out"), fifo(shim, "err")];
+    const [stdout, stderr] = [fifo(shim, "out"), fifo(shim, "err")];
     const spec = processSpec(["/bin/cat"]);
     // Each open(2) waits for the other side.
-    const opening = Promise.all([open(stdin, "w"), open(stdout, "r"), open(stderr, "r")]);
-    await tasks.call("Exec", { id, execId: "a", stdin, stdout, stderr, spec });
+    const opening = Promise.all([open(stdout, "r"), open(stderr, "r")]);
+    await tasks.call("Exec", { id, execId: "a", stdout, stderr, spec });
     const files = await Promise.race([opening, sleep(5000)]);
     assert.ok(files !== undefined, "a fifo was not opened");
-    await files[0].write("words");
     await tasks.call("Delete", { id, execId: "a" });
     assert.is(descriptors(), before);
-    assert.is((await files[1].read()).bytesRead, 0);
+    assert.is((await files[0].read()).bytesRead, 0);
     for (const file of files) await file.close();
     // What is not there is said by Start.
     await tasks.call("Exec", { id, execId: "b", stdin: "/nowhere/in", stdout: "/nowhere/out", spec });
@@ -225,22 +224,32 @@ test("who has opened the fifos of a process need not wait for its start, which m
     await shim.finish(id, tasks, started);
   }));
 
-test("input that was written before the start of a process, and what it says to it, arrive", () =>
+// A caller's own input may end as soon as the fifo opens; ctr says CloseIO of none that it has not got the answer for.
+test("nobody reads an input before there is a process that is known to the caller", () =>
   withShim(async (shim) => {
-    const { id, tasks, started } = await shim.create(shim.bundle("exec sleep 1000"));
+    const [stdin, stdout, looked] = [fifo(shim, "in"), fifo(shim, "out"), shim.fixture.path("looked")];
+    const writes = () => closeSync(openSync(stdin, constants.O_WRONLY | constants.O_NONBLOCK));
+    // It is there before init waits to be started; open(2) waits for who reads.
+    const look = `timeout 0.3 sh -c ': >${stdin}'; echo $? >${looked}`;
+    const bundle = shim.bundle("exec cat", (spec) => {
+      spec.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", look] }] };
+    });
+    const { id, tasks, started } = await shim.create(bundle, { stdin, stdout });
+    assert.is(readFileSync(looked, "utf8"), "124\n", "it was opened while the container was made");
+    writes();
     await tasks.call("Start", { id });
-    const [stdin, stdout] = [fifo(shim, "in"), fifo(shim, "out")];
-    const opening = open(stdin, "w");
-    await tasks.call("Exec", { id, execId: "a", stdin, stdout, spec: processSpec(["/bin/cat"]) });
+    const added = { id, execId: "a", stdin: fifo(shim, "in-a"), stdout: fifo(shim, "out-a") };
+    const opening = open(added.stdin, "w");
+    await tasks.call("Exec", { ...added, spec: processSpec(["/bin/cat"]) });
+    assert.is(await Promise.race([opening.then(() => "opened"), sleep(200)]), undefined);
+    await tasks.call("Start", { id, execId: "a" });
     const file = await opening;
-    await file.write("early words");
+    await file.write("words");
     await file.close();
     await tasks.call("CloseIO", { id, execId: "a", stdin: true });
-    await tasks.call("Start", { id, execId: "a" });
     await sleep(100); // who reads comes last
-    assert.is((await reading(stdout)).toString(), "early words");
+    assert.is((await reading(added.stdout)).toString(), "words");
     assert.is((await tasks.call("Wait", { id, execId: "a" })).exitStatus, 0);
-    await tasks.call("Delete", { id, execId: "a" });
     await shim.finish(id, tasks, started);
   }));
 

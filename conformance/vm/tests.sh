@@ -12,9 +12,11 @@ trap 'rm -f "$log"' EXIT
 
 sh "$top/conformance/vm/setup.sh" kernel
 
-# in_machine NAME OPTION COMMAND: shows the command's output, and keeps it for the sum.
+# in_machine NAME OPTION COMMAND: shows the command's output, and keeps it for the sum. What it runs has to end with a summary, each a line of COMMAND.
+expected=0
 in_machine() {
     echo "== $1"
+    expected=$((expected + $(echo "$3" | grep -cE 'run-tests\.js|rootless-podman\.sh')))
     # shellcheck disable=SC2086
     "$machine" $2 "cd $top; export TMPDIR=/run/tests; mkdir -m 1777 /run/tests; $3" 2>&1 | tee -a "$log" || true
 }
@@ -26,7 +28,12 @@ by_user="
     echo 'reg-user:!:19000::::::' >>/etc/shadow
     loginctl enable-linger reg-user
     for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
-    runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js linux/cgroup/systemd"
+    if runuser -u reg-user -- test -r dist/conformance; then
+        runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js linux/cgroup/systemd
+    else
+        echo 'systemd, a user: needs a checkout that users can read'
+        echo '0 passed, 0 failed, 1 skipped'
+    fi"
 others="runtime/linux/ conformance/mounts conformance/network conformance/seccomp conformance/terminal conformance/reg/compose conformance/checkpoint/checkpoint conformance/shim/accounts conformance/shim/sandbox"
 
 if [ "${1:-}" = --quick ]; then
@@ -52,5 +59,5 @@ else
     fi
 fi
 sed -nE 's/^([0-9]+) passed, ([0-9]+) failed(, ([0-9]+) skipped)?$/\1 \2 \4/p' "$log" |
-    awk '{ passed += $1; failed += $2; skipped += $3 }
-        END { if (NR == 0) failed = 1; printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }'
+    awk -v expected=$expected '{ passed += $1; failed += $2; skipped += $3 }
+        END { if (NR < expected) failed += expected - NR; printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }'

@@ -22,7 +22,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, isChild, prctl, setns, waitFor } from "../libc/process.ts";
+import { clone3, closeFrom, inChild, isChild, prctl, setns, waitFor } from "../libc/process.ts";
 import { controlTerminal } from "../linux/tty.ts";
 import type { JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { Channel } from "./channel.ts";
@@ -47,17 +47,9 @@ export interface Spawned {
  * would take back what the runtime has made.
  */
 export function inClone(channel: number, action: () => never): never {
-  try {
-    action();
-  } catch (error) {
-    try {
-      new Channel<FromInit, ToInit>(channel).send({ type: "error", error: toErrorData(error) });
-    } catch {
-      // Nobody is left to hear it.
-    }
-  }
-  libc._exit(1);
-  throw new Error("unreachable");
+  return inChild(action, (error) =>
+    new Channel<FromInit, ToInit>(channel).send({ type: "error", error: toErrorData(error) }),
+  );
 }
 
 /** Nothing in namespaces that this process, or a clone of it, enters may trace it (CVE-2016-9962): to be called before. */

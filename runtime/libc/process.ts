@@ -24,6 +24,28 @@ export function clone3(flags: number, cgroup?: number): number {
   );
 }
 
+/** fork(2), to a child that does this, see inChild. Returns its pid. Native host only. */
+export function fork(subject: string, child: () => never, failed?: (error: unknown) => void): number {
+  const pid = libc.fork();
+  if (pid === 0) inChild(child, failed);
+  return checked(pid, "fork(2)", subject);
+}
+
+/** In a child: what it throws ends it, with status 1, as it must never go on in its parent's place. `failed` may tell of it. */
+export function inChild(action: () => never, failed: (error: unknown) => void = () => {}): never {
+  try {
+    action();
+  } catch (error) {
+    try {
+      failed(error);
+    } catch {
+      // Nobody is left to hear it.
+    }
+  }
+  libc._exit(1);
+  throw new Error("unreachable");
+}
+
 /** How a child ended: its exit status, or the signal that killed it. */
 export type ExitStatus = { readonly code: number } | { readonly signal: number };
 

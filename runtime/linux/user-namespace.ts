@@ -3,7 +3,7 @@ import { ENOENT } from "../errors/errno.ts";
 import * as C from "../libc/constants.ts";
 import { isErrno, open, readLink, readText, writeText } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, prctl, waitFor } from "../libc/process.ts";
+import { clone3, inChild, prctl, waitFor } from "../libc/process.ts";
 
 const SIGKILL = 9;
 
@@ -13,10 +13,11 @@ const SIGKILL = 9;
  */
 export function mappedUserNamespace(uidMap: string, gidMap: string): number {
   const child = clone3(C.CLONE_NEWUSER);
-  if (child === 0) {
-    prctl(C.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL);
-    for (;;) libc.poll(null, 0, -1);
-  }
+  if (child === 0)
+    inChild(() => {
+      prctl(C.PR_SET_PDEATHSIG, "PR_SET_PDEATHSIG", SIGKILL);
+      for (;;) libc.poll(null, 0, -1);
+    });
   try {
     writeText(`/proc/${child}/uid_map`, uidMap);
     writeText(`/proc/${child}/gid_map`, gidMap);

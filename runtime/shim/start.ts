@@ -23,17 +23,19 @@ import {
   writeText,
 } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeFrom } from "../libc/process.ts";
+import { closeFrom, fork } from "../libc/process.ts";
 import { bindStream, connectUnix, socketPair } from "../libc/socket.ts";
 import { detectCgroups } from "../linux/cgroup/host.ts";
 import { decode, encode, type Message } from "../linux/protobuf.ts";
 import { digestOf } from "../reg/digest.ts";
 import type { Arguments } from "./arguments.ts";
 import { daemonTakesVersion3 } from "./daemon.ts";
+import { log } from "./log.ts";
 import { type Options, parseOptions } from "./options.ts";
 import { BOOTSTRAP_PARAMS, BOOTSTRAP_RESULT } from "./proto/bootstrap.ts";
 import { ANY, type Any, typeName } from "./proto/common.ts";
 import type { ServeOptions, ServeOrder } from "./serve.ts";
+import { describe } from "./ttrpc/status.ts";
 import { Standby } from "./worker.ts";
 
 const SOCKET_DIRECTORY = "/run/containerd/s";
@@ -176,15 +178,15 @@ export function lookAtSocket(path: string): "served" | "abandoned" | "missing" {
 /** Forks the shim: in a session of its own, with nothing of the caller's but the socket by which it gets its order, `orders`. */
 function beginShim(serve: (orders: number) => never): Standby<ServeOrder> {
   const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
-  const pid = checked(libc.fork(), "fork(2)", "the shim");
-  if (pid !== 0) {
-    close(theirs);
-    return new Standby(ours, () => {});
-  }
-  libc.setsid(); // cannot fail: a fork leads no group
-  detach();
-  closeFrom(3, [theirs, ...host.held]);
-  return serve(theirs);
+  const become = () => {
+    libc.setsid(); // cannot fail: a fork leads no group
+    detach();
+    closeFrom(3, [theirs, ...host.held]);
+    return serve(theirs);
+  };
+  fork("the shim", become, (error) => log("error", describe(error)));
+  close(theirs);
+  return new Standby(ours, () => {});
 }
 
 /** containerd waits for the end of standard output and error: the shim must not have them. */

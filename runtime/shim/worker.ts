@@ -6,11 +6,10 @@
 import { host } from "#host";
 import { EAGAIN } from "../errors/errno.ts";
 import { type ErrorData, fromErrorData, RegError, toErrorData } from "../errors/errors.ts";
-import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, isErrno } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeFrom, closeHeld } from "../libc/process.ts";
+import { closeFrom, closeHeld, fork } from "../libc/process.ts";
 import { receiveMessage, sendMessage, socketPair } from "../libc/socket.ts";
 import type { Children } from "./children.ts";
 import type { Loop, Watch } from "./loop.ts";
@@ -230,15 +229,19 @@ export class Workers {
   /** Forks a worker that is `be`, with nothing open but what is kept. Returns our end of the socket between us. */
   #spawn(keep: readonly number[], be: (socket: number) => never): readonly [pid: number, socket: number] {
     const [ours, theirs] = socketPair(C.SOCK_SEQPACKET);
-    const pid = libc.fork();
-    if (pid === 0) {
-      closeHeld(); // by their numbers, which later would be another's
-      closeFrom(3, [theirs, ...keep]);
-      be(theirs);
+    try {
+      const pid = fork("a worker", () => {
+        closeHeld(); // by their numbers, which later would be another's
+        closeFrom(3, [theirs, ...keep]);
+        return be(theirs);
+      });
+      return [pid, ours];
+    } catch (error) {
+      close(ours);
+      throw error;
+    } finally {
+      close(theirs);
     }
-    close(theirs);
-    if (pid === -1) close(ours);
-    return [checked(pid, "fork(2)", "a worker"), ours];
   }
 
   /** Takes what a worker tells from now on. What is returned is to be called at its end. */

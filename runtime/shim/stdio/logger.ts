@@ -9,11 +9,13 @@ import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { close } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
-import { execve } from "../../libc/process.ts";
+import { execve, fork } from "../../libc/process.ts";
 import type { Children } from "../children.ts";
 import type { Loop } from "../loop.ts";
 import { SIGKILL, SIGTERM, unblockSignals } from "../signals.ts";
-import { pipe, unblock } from "./pipe.ts";
+import { pipes, unblock } from "./pipe.ts";
+
+type Ends = readonly [reading: number, writing: number];
 
 export interface LoggerContext {
   readonly id: string;
@@ -44,17 +46,21 @@ export class Logger {
     const { program, args } = parseUri(uri);
     if (libc.faccessat(C.AT_FDCWD, program, C.X_OK, 0) === -1)
       throw new SyscallError("faccessat(2)", program, host.errno());
-    const [out, outTo] = pipe();
-    const [error, errorTo] = pipe();
-    const [ready, said] = pipe();
-    this.stdout = outTo;
-    this.stderr = errorTo;
-    this.#ready = ready;
-    this.#pid = libc.fork();
-    if (this.#pid === 0)
-      become(program, args, [`CONTAINER_ID=${id}`, `CONTAINER_NAMESPACE=${namespace}`], [out, error, said]);
-    for (const fd of [out, error, said]) close(fd);
-    checked(this.#pid, "fork(2)", program);
+    const [streams, errors, readiness] = pipes(3) as [Ends, Ends, Ends];
+    const [theirs, ours] = [
+      [streams[0], errors[0], readiness[1]],
+      [streams[1], errors[1], readiness[0]],
+    ] as const;
+    [this.stdout, this.stderr, this.#ready] = ours;
+    const environment = [`CONTAINER_ID=${id}`, `CONTAINER_NAMESPACE=${namespace}`];
+    try {
+      this.#pid = fork(program, () => become(program, args, environment, theirs));
+    } catch (error) {
+      for (const fd of ours) close(fd);
+      throw error;
+    } finally {
+      for (const fd of theirs) close(fd);
+    }
     children.expect(this.#pid, () => {
       this.#ended = true;
       for (const tell of this.#whenEnded) tell();
@@ -113,7 +119,7 @@ export class Logger {
   }
 }
 
-/** In the fork: becomes the program, with `descriptors` from 3 on. Everything else of the shim's closes with execve(2). */
+/** In the fork: becomes the program, with `descriptors` from 3 on. Everything else of the shim's closes with execve(2). That it fails is seen, see ready. */
 function become(
   program: string,
   args: readonly string[],
@@ -122,16 +128,9 @@ function become(
 ): never {
   unblockSignals();
   // Beyond 5 first, so that none is in another's place.
-  const moved = descriptors.map((fd) => libc.fcntl(fd, C.F_DUPFD_CLOEXEC, 16));
-  moved.forEach((fd, index) => {
-    libc.dup3(fd, 3 + index, 0);
-  });
-  try {
-    execve(program, [program, ...args], environment);
-  } catch {
-    libc._exit(127); // its end is seen, see ready
-  }
-  throw new Error("unreachable");
+  const moved = descriptors.map((fd) => checked(libc.fcntl(fd, C.F_DUPFD_CLOEXEC, 16), "fcntl(2)", program));
+  for (const [index, fd] of moved.entries()) checked(libc.dup3(fd, 3 + index, 0), "dup3(2)", program);
+  execve(program, [program, ...args], environment);
 }
 
 /** `binary:///path?key=value&flag`: the program, and its arguments in that order. */

@@ -84,37 +84,29 @@ export class Stdio {
       });
     try {
       if (scheme.startsWith("binary")) this.#logger = new Logger(stdout, this.#options.loop, this.#options.logger);
-      if (terminal) return;
-      if (stdin !== "") {
-        const [reading, writing] = this.#ownPipe();
-        this.#theirs[0] = reading;
-        this.#inputTo = unblock(writing);
-      }
-      if (this.#logger !== undefined) {
-        this.#theirs = [this.#theirs[0], this.#logger.stdout, this.#logger.stderr];
+      if (terminal) {
+        if (this.#logger !== undefined) this.#sink(1, stdout); // its descriptors are somebody's to close
         return;
       }
-      for (const [index, path] of [
-        [1, stdout],
-        [2, stderr],
-      ] as const) {
-        if (path === "") continue;
-        const [reading, writing] = this.#ownPipe();
-        this.#theirs[index] = writing;
-        this.#outputs[index] = reading;
-      }
+      if (this.#logger !== undefined) this.#theirs = [undefined, this.#logger.stdout, this.#logger.stderr];
+      for (const [stream, uri] of [stdin, stdout, stderr].entries())
+        if (uri !== "" && this.#theirs[stream] === undefined) this.#pipeFor(stream);
     } catch (error) {
       this.close();
       throw error;
     }
   }
 
-  #ownPipe(): readonly [number, number] {
+  /** A pipe for one of 0 to 2. */
+  #pipeFor(stream: number): void {
+    const [reading, writing] = pipe();
+    this.#theirs[stream] = stream === 0 ? reading : writing;
+    if (stream === 0) this.#inputTo = writing;
+    else this.#outputs[stream] = reading;
     const { uid, gid } = this.#options;
-    const ends = pipe();
     if (uid !== 0 || gid !== 0)
-      for (const end of ends) checked(libc.fchown(end, uid, gid), "fchown(2)", "a standard stream");
-    return ends;
+      for (const end of [reading, writing]) checked(libc.fchown(end, uid, gid), "fchown(2)", "a standard stream");
+    if (stream === 0) unblock(writing);
   }
 
   /** The process's ends, for a worker to keep. */
@@ -135,11 +127,11 @@ export class Stdio {
   /**
    * Opens the caller's fifos before there is a process. Until somebody else has opened a fifo too, a caller keeps a thread in open(2); and a
    * program in Go with few threads at work, as ctr, then comes to nothing else for 10 or 20 ms. What fails, fails in `begin` again, which says so.
+   * The input is left closed: see beginInput.
    */
   meet(): void {
-    const { stdin, stdout, stderr, terminal } = this.streams;
+    const { stdout, stderr, terminal } = this.streams;
     try {
-      if (stdin !== "") this.#input = new FifoReader(splitUri(stdin)[1]);
       for (const [stream, uri] of [stdout, terminal ? "" : stderr].entries())
         if (uri !== "" && splitUri(uri)[0] === "fifo") this.#sink(stream + 1, uri).meet?.();
     } catch (error) {
@@ -152,10 +144,10 @@ export class Stdio {
     await this.#logger?.ready();
   }
 
-  /** The process is there, with its ends; from now on the streams flow. `terminal` is the master of its terminal. */
+  /** The process is there, with its ends; from now on its output flows. `terminal` is the master of its terminal. */
   begin(terminal: number | undefined): void {
     this.#closeTheirs();
-    const { stdin, stdout, stderr } = this.streams;
+    const { stdout, stderr } = this.streams;
     if (terminal !== undefined) {
       this.#terminal = unblock(terminal);
       this.#pump(this.#terminal, this.#sink(1, stdout), true);
@@ -164,7 +156,6 @@ export class Stdio {
       if (out !== undefined) this.#pump(out, this.#sink(1, stdout), false);
       if (error !== undefined) this.#pump(error, this.#sink(2, stderr), false);
     }
-    if (stdin !== "") this.#beginInput(stdin);
   }
 
   #closeTheirs(): void {
@@ -197,10 +188,15 @@ export class Stdio {
     sink.open((fd) => pump.opened(fd));
   }
 
-  #beginInput(path: string): void {
+  /**
+   * From now on the input flows, unless it does already or the terminal that it goes to is missing. Not before the answer to Create or Exec is near:
+   * a caller's own input may end as soon as the fifo opens, and one that has not heard of the process by then, as ctr, has nothing to say CloseIO of.
+   */
+  beginInput(): void {
+    const { stdin } = this.streams;
     const to = this.#terminal ?? this.#inputTo;
-    if (to === undefined) return;
-    const input = this.#input ?? new FifoReader(splitUri(path)[1]);
+    if (stdin === "" || to === undefined || this.#input !== undefined) return;
+    const input = new FifoReader(splitUri(stdin)[1]);
     this.#input = input;
     this.#inputPump = new Pump({
       loop: this.#options.loop,

@@ -127,6 +127,7 @@ export async function restore(pod: Pod, task: Task, imagePath: string): Promise<
     throw error;
   }
   stdio.begin(master);
+  stdio.beginInput();
   startOom(pod, task);
   writeRecord(bundle, { version: 1, root, socket: pod.socket, pid: init.pid });
 }

@@ -81,6 +81,7 @@ async function startExec(pod: Pod, task: Task, process: Process): Promise<void> 
   let master: number | undefined;
   try {
     await stdio.ready();
+    stdio.beginInput();
     await pod.workers.run<Note, null>({
       keep: stdio.theirs,
       work: (tell) => {
@@ -117,6 +118,7 @@ async function startExec(pod: Pod, task: Task, process: Process): Promise<void> 
   }
   try {
     stdio.begin(master);
+    stdio.beginInput(); // of a terminal
   } catch (error) {
     if (pod.children.forget(process.pid)) libc.kill(process.pid, SIGKILL); // it runs, and nobody would hear of it
     process.pid = 0;

@@ -50,7 +50,7 @@ function inFolder(check: (folder: string) => void): void {
 
 /** Libraries below the folder, as we and as the loader find them; `missing:` before those that are not found. */
 function resolve(folder: string, path: string): { ours: string[]; theirs: string[] } {
-  const linker = new Linker(new ElfReader(new Root("/")), { levels: hostLevels() });
+  const linker = new Linker(new ElfReader(new Root("/")), { levels: hostLevels(LOADER) });
   const full = join(folder, path);
   const elf = linker.elfs.read(full);
   if (elf === undefined) throw new Error(`${full} is no ELF file`);

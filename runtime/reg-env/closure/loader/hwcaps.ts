@@ -1,30 +1,15 @@
 /**
  * Variants of a library for newer processors, in glibc-hwcaps/LEVEL below a library folder. An environment gets all of them, as it may run on
- * another processor; which one this processor would take matters to compare with its loader.
- * Source: glibc's manual page of ld.so, sysdeps/x86_64/dl-hwcaps_subdirs.c.
+ * another processor; which one this processor would take matters to compare with its loader, in tests.
+ * Source: glibc's manual page of ld.so.
  */
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 
-// What each level of the x86-64 psABI asks for, in the words of /proc/cpuinfo, beyond the level before.
-const X86_64_LEVELS: readonly (readonly [level: string, flags: readonly string[]])[] = [
-  ["x86-64-v2", ["cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"]],
-  ["x86-64-v3", ["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]],
-  ["x86-64-v4", ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]],
-];
-
-/** The levels of this machine's processor, best first. */
-export function hostLevels(cpuinfo = readCpuinfo()): string[] {
-  const flags = new Set(/^flags\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/));
-  const missing = X86_64_LEVELS.findIndex(([, needed]) => !needed.every((flag) => flags.has(flag)));
-  return X86_64_LEVELS.slice(0, missing === -1 ? undefined : missing)
-    .map(([level]) => level)
-    .reverse();
-}
-
-function readCpuinfo(): string {
-  try {
-    return readFileSync("/proc/cpuinfo", "utf8");
-  } catch {
-    return "";
-  }
+/**
+ * The levels that a loader of this machine takes, best first: none for one before glibc 2.33. The loader is asked, not /proc/cpuinfo: it goes by what
+ * the processor says, and a virtual machine may hide from the kernel what the processor has.
+ */
+export function hostLevels(loader: string): string[] {
+  const { stdout } = spawnSync(loader, ["--help"], { encoding: "utf8" });
+  return [...(stdout ?? "").matchAll(/^ {2}(x86-64-v\d) \(.*\bsearched\)$/gm)].map(([, level = ""]) => level);
 }

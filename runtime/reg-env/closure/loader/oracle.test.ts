@@ -19,7 +19,7 @@ const DEBIAN = join(BUILD, "debian");
 
 function compare(path: string): void {
   const root = new Root(path);
-  const linker = new Linker(new ElfReader(root), { levels: hostLevels() });
+  const linker = new Linker(new ElfReader(root), { levels: hostLevels(LOADER) });
   const programs = findPrograms(root, linker);
   assert.ok(programs.length > 50, `only ${programs.length} programs`);
   const expected = listLibraries(path, programs);
