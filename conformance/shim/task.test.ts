@@ -228,7 +228,6 @@ test("who has opened the fifos of a process need not wait for its start, which m
 test("nobody reads an input before there is a process that is known to the caller", () =>
   withShim(async (shim) => {
     const [stdin, stdout, looked] = [fifo(shim, "in"), fifo(shim, "out"), shim.fixture.path("looked")];
-    const writes = () => closeSync(openSync(stdin, constants.O_WRONLY | constants.O_NONBLOCK));
     // It is there before init waits to be started; open(2) waits for who reads.
     const look = `timeout 0.3 sh -c ': >${stdin}'; echo $? >${looked}`;
     const bundle = shim.bundle("exec cat", (spec) => {
@@ -236,7 +235,9 @@ test("nobody reads an input before there is a process that is known to the calle
     });
     const { id, tasks, started } = await shim.create(bundle, { stdin, stdout });
     assert.is(readFileSync(looked, "utf8"), "124\n", "it was opened while the container was made");
-    writes();
+    // Without Start too, for who waits for that.
+    const waiting = await open(stdin, "w");
+    await waiting.close();
     await tasks.call("Start", { id });
     const added = { id, execId: "a", stdin: fifo(shim, "in-a"), stdout: fifo(shim, "out-a") };
     const opening = open(added.stdin, "w");

@@ -5,13 +5,14 @@
  *
  * Pipes in between, so that Delete can end a stream whatever still holds the other end.
  */
-import { RegError } from "../../errors/errors.ts";
+import { host } from "#host";
+import { RegError, SyscallError } from "../../errors/errors.ts";
 import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
-import { close, mkdirAll, open } from "../../libc/file.ts";
+import { close, exists, mkdirAll, open } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import { setWindowSize } from "../../linux/tty.ts";
-import type { Loop } from "../loop.ts";
+import type { Loop, Timer } from "../loop.ts";
 import { FifoReader, FifoWriter } from "./fifo.ts";
 import { Logger, type LoggerContext } from "./logger.ts";
 import { pipe, unblock } from "./pipe.ts";
@@ -32,6 +33,9 @@ export interface StdioOptions {
   readonly gid: number;
   readonly logger: LoggerContext;
 }
+
+/** An answer takes a millisecond, on a machine that is busy more. */
+const ANSWERED_MS = 100;
 
 /** Where output goes: something to be opened in time, and closed. */
 interface Sink {
@@ -56,6 +60,7 @@ export class Stdio {
   #theirs: (number | undefined)[] = [undefined, undefined, undefined];
   #input: FifoReader | undefined;
   #inputPump: Pump | undefined;
+  #inputTimer: Timer | undefined;
   /** Our end of the process's standard input. */
   #inputTo: number | undefined;
   /** Our reading ends. */
@@ -82,6 +87,8 @@ export class Stdio {
       throw new RegError("EINVAL", `unknown scheme of standard output: ${scheme}://`, {
         hint: "fifo, file, binary and binary-v2 are known",
       });
+    const input = splitUri(stdin)[1];
+    if (stdin !== "" && !exists(input)) throw new SyscallError("faccessat(2)", input, host.errno()); // it is opened later
     try {
       if (scheme.startsWith("binary")) this.#logger = new Logger(stdout, this.#options.loop, this.#options.logger);
       if (terminal) {
@@ -189,13 +196,15 @@ export class Stdio {
   }
 
   /**
-   * From now on the input flows, unless it does already or the terminal that it goes to is missing. Not before the answer to Create or Exec is near:
-   * a caller's own input may end as soon as the fifo opens, and one that has not heard of the process by then, as ctr, has nothing to say CloseIO of.
+   * From now on the input flows, unless it does already or the terminal that it goes to is missing. Only when the caller has the answer to Create or
+   * Exec, as it has by Start: its own input may end as soon as the fifo opens, and who has not heard of the process by then, as ctr, has nothing to
+   * say CloseIO of.
    */
   beginInput(): void {
+    this.#inputTimer?.cancel();
     const { stdin } = this.streams;
     const to = this.#terminal ?? this.#inputTo;
-    if (stdin === "" || to === undefined || this.#input !== undefined) return;
+    if (stdin === "" || to === undefined || this.#input !== undefined || this.#closed) return;
     const input = new FifoReader(splitUri(stdin)[1]);
     this.#input = input;
     this.#inputPump = new Pump({
@@ -210,6 +219,17 @@ export class Stdio {
       },
     });
     if (this.#stdinClosed) input.release();
+  }
+
+  /** The same when the answer to Create will have arrived, for who opens the fifo before Start and waits for that. */
+  beginInputSoon(): void {
+    this.#inputTimer = this.#options.loop.after(ANSWERED_MS, () => {
+      try {
+        this.beginInput();
+      } catch (error) {
+        if (!(error instanceof RegError)) throw error; // Start will say it
+      }
+    });
   }
 
   #closeInputTo(): void {
@@ -260,6 +280,7 @@ export class Stdio {
     this.#closeTheirs();
     for (const pump of this.#pumps) pump.stop();
     this.#pumps.clear();
+    this.#inputTimer?.cancel();
     this.#inputPump?.stop();
     for (const sink of this.#sinks.values()) sink.close();
     this.#input?.close();

@@ -159,7 +159,7 @@ async function make(pod: Pod, task: Task, rootfs: Message<typeof CREATE>["rootfs
     else if (master !== undefined) throw unasked(master);
     startOom(pod, task);
     writeRecord(bundle, { version: 1, root, socket: pod.socket, pid: init.pid });
-    stdio.beginInput();
+    stdio.beginInputSoon();
   } catch (error) {
     pod.children.forget(init.pid);
     stopOom(task);

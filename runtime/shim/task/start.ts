@@ -38,6 +38,7 @@ async function startInit(pod: Pod, task: Task): Promise<void> {
   const { init, root, id } = task;
   if (init.phase === "running") throw new Error("cannot start a container that is running");
   if (init.phase !== "created") throw new Error("cannot start a container that has stopped");
+  init.stdio.beginInput();
   if (task.checkpoint !== "") await restore(pod, task, task.checkpoint);
   else if (task.hasPoststart)
     await pod.workers.run<{ readonly warning: string }, void>({
