@@ -101,26 +101,33 @@ limited("without descriptors calls are refused, connections wait quietly, and al
     const limit = (count: number) => execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${count}:4096`]);
     const descriptors = () => readdirSync(`/proc/${pid}/fd`).length;
     const before = descriptors();
-    for (let free = 0; free < 12; free++) {
-      limit(before + free);
-      const member = shim.bundle("exec sleep 1000", (config) => {
-        config.annotations = { "io.kubernetes.cri.sandbox-id": id };
-      });
-      const name = shim.fixture.id();
-      const answer = await refusal(tasks.call("Create", { id: name, bundle: member.path, options: shim.options() }));
-      if (answer === "it was not refused") {
-        limit(1024);
-        await tasks.call("Delete", { id: name });
-        break;
+    const [stdin, stdout] = ["in", "out"].map((name) => shim.fixture.path(name)) as [string, string];
+    execFileSync("mkfifo", [stdin, stdout]);
+    const logger = { stdout: "binary:///bin/true" };
+    const kinds = [{}, { stdin, stdout, stderr: stdout }, logger, { ...logger, terminal: true }];
+    for (const [kind, streams] of kinds.entries())
+      for (let free = 0; free < 20; free++) {
+        limit(before + free);
+        const member = shim.bundle("exec sleep 1000", (config) => {
+          config.annotations = { "io.kubernetes.cri.sandbox-id": id };
+          if (config.process !== undefined) config.process.terminal = "terminal" in streams;
+        });
+        const name = shim.fixture.id();
+        const asked = { id: name, bundle: member.path, options: shim.options(), ...streams };
+        const answer = await refusal(tasks.call("Create", asked));
+        if (answer === "it was not refused") {
+          limit(1024);
+          await tasks.call("Delete", { id: name });
+        } else assert.match(answer, /EMFILE/);
+        for (let waited = 0; descriptors() > before && waited < 500; waited++) await sleep(10); // its worker ends
+        assert.ok(descriptors() <= before, `${descriptors()} descriptors, not ${before}, kind ${kind}, ${free} free`);
+        if (answer === "it was not refused") break;
+        assert.is(existsSync(join(shim.stateRoot, name)), false, "state");
+        const execId = `e${kind}-${free}`;
+        await tasks.call("Exec", { id, execId, spec: spec("/bin/sleep", "1000") });
+        await refusal(tasks.call("Start", { id, execId }));
+        assert.is((await tasks.call("State", { id })).status, 2);
       }
-      assert.match(answer, /EMFILE/);
-      for (let waited = 0; descriptors() > before && waited < 500; waited++) await sleep(10); // its worker ends
-      assert.ok(descriptors() <= before, `${descriptors()} descriptors, not ${before}`);
-      assert.is(existsSync(join(shim.stateRoot, name)), false, "state");
-      await tasks.call("Exec", { id, execId: `e${free}`, spec: spec("/bin/sleep", "1000") });
-      await refusal(tasks.call("Start", { id, execId: `e${free}` }));
-      assert.is((await tasks.call("State", { id })).status, 2);
-    }
     limit(before);
     const waiting = Array.from({ length: 20 }, () => shim.connect(started).then((other) => shim.pid(other)));
     await sleep(1000);

@@ -3,10 +3,10 @@
  * Source: fifo(7); what happens in which order was measured.
  */
 import { host } from "#host";
-import { ENXIO } from "../../errors/errno.ts";
+import { ENOENT, ENXIO } from "../../errors/errno.ts";
 import { SyscallError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { close, open } from "../../libc/file.ts";
+import { close, isErrno, open } from "../../libc/file.ts";
 import { libc } from "../../libc/libc.ts";
 import type { Loop, Timer } from "../loop.ts";
 
@@ -48,7 +48,7 @@ export class FifoWriter {
     const fd = libc.openat(C.AT_FDCWD, this.#path, C.O_WRONLY | C.O_NONBLOCK | C.O_CLOEXEC, 0);
     if (fd === -1) {
       if (host.errno() !== ENXIO) throw new SyscallError("openat(2)", this.#path, host.errno());
-      this.#timer = this.#loop.after(retryMs, () => this.#try(Math.min(retryMs * 2, LAST_RETRY_MS)));
+      this.#timer = this.#loop.after(retryMs, () => this.#retry(Math.min(retryMs * 2, LAST_RETRY_MS)));
       return;
     }
     this.#timer = undefined;
@@ -59,6 +59,15 @@ export class FifoWriter {
       throw error;
     }
     this.#opened?.(fd);
+  }
+
+  #retry(retryMs: number): void {
+    try {
+      this.#try(retryMs);
+    } catch (error) {
+      if (!isErrno(error, ENOENT)) throw error;
+      // The caller has taken the fifo away: nobody will come to read it.
+    }
   }
 
   /** Lets go of the reading end: when no other is left, writing fails. */
