@@ -28,7 +28,7 @@ by_user="
     echo 'reg-user:!:19000::::::' >>/etc/shadow
     loginctl enable-linger reg-user
     for try in 1 2 3 4 5 6 7 8 9 10; do test -S /run/user/1234/bus && break; sleep 1; done
-    if runuser -u reg-user -- test -r dist/conformance; then
+    if runuser -u reg-user -- test -r $top/dist/conformance; then
         runuser -u reg-user -- env XDG_RUNTIME_DIR=/run/user/1234 node dist/conformance/run-tests.js linux/cgroup/systemd
     else
         echo 'systemd, a user: needs a checkout that users can read'
