@@ -8,7 +8,7 @@ import { at, RegError, SyscallError, toErrorData } from "../errors/errors.ts";
 import * as C from "../libc/constants.ts";
 import { close, open, read, withFd, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { closeOnExecFrom, execve, joinSessionKeyring, setns, unshare } from "../libc/process.ts";
+import { closeOnExecFrom, execve, inChild, joinSessionKeyring, setns, unshare } from "../libc/process.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { configureDevices } from "../linux/net-device.ts";
 import { bringLoopbackUp } from "../linux/network.ts";
@@ -39,20 +39,13 @@ import type { InitTask } from "./task.ts";
 export function runInit(task: InitTask): never {
   const channel: InitChannel = new Channel(task.descriptors.channel);
   let report = (error: unknown) => channel.send({ type: "error", error: toErrorData(error) });
-  try {
+  const live = () => {
     const init = new Init(task, channel);
     init.prepare();
     report = init.waitForStart() ?? report;
-    init.execute();
-  } catch (error) {
-    try {
-      report(error);
-    } catch {
-      // Nobody is left to hear it.
-    }
-  }
-  libc._exit(1);
-  throw new Error("unreachable");
+    return init.execute();
+  };
+  return inChild(live, (error) => report(error));
 }
 
 /** Filesystems that do not care about the network namespace of who mounts them; sysfs does. */
