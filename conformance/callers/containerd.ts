@@ -23,7 +23,7 @@ ${CRIU_PROLOGUE}${GOES_ON}image=${IMAGE} mark=${mark} runtime=${runtime.path} ki
 export CONTAINERD_ADDRESS=/run/containerd.sock CONTAINERD_NAMESPACE=$mark
 until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.05; done; }
 serve() {
-    containerd --config $dir/containerd.toml </dev/null >>$dir/containerd.log 2>&1 &
+    TMPDIR=$dir containerd --config $dir/containerd.toml </dev/null >>$dir/containerd.log 2>&1 &
     echo $! >/run/containerd.pid
     until_true ctr version
 }

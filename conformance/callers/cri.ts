@@ -55,7 +55,7 @@ until_true() { n=0; until "$@" >/dev/null 2>&1; do n=$((n + 1)); [ $n -lt 100 ] 
 cri() { node ${join(TOP, "dist/conformance/callers/cri-client.js")} ${PROTO} /run/containerd.sock $dir "$@"; }
 # The pods' bridge is in a network of its own.
 serve() {
-    nsenter --net=/run/net containerd --config $dir/containerd.toml </dev/null >>$dir/containerd.log 2>&1 &
+    nsenter --net=/run/net env TMPDIR=$dir containerd --config $dir/containerd.toml </dev/null >>$dir/containerd.log 2>&1 &
     echo $! >/run/containerd.pid
     until_true cri call Version '{}'
 }

@@ -142,6 +142,43 @@ limited("without descriptors calls are refused, connections wait quietly, and al
   }),
 );
 
+limited("a reader who comes when there are no descriptors gets the output when there are some", () =>
+  withShim(async (shim) => {
+    const stdout = shim.fixture.path("out");
+    execFileSync("mkfifo", [stdout]);
+    const { id, tasks, started } = await shim.create(shim.bundle("echo written; exec sleep 1000"), { stdout });
+    await tasks.call("Start", { id });
+    const pid = await shim.pid(tasks);
+    const limit = (count: number) => execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${count}:4096`]);
+    limit(3);
+    const reader = openSync(stdout, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      await sleep(1500); // the shim looks for it each second at least
+      const block = Buffer.alloc(100);
+      assert.is(readSync(reader, block), 0);
+      limit(1024);
+      let text = "";
+      for (let waited = 0; text === "" && waited < 500; waited++) {
+        await sleep(10);
+        text = readOf(reader, block);
+      }
+      assert.is(text, "written\n");
+    } finally {
+      closeSync(reader);
+    }
+    await shim.finish(id, tasks, started);
+  }),
+);
+
+/** What there is to be read without waiting. */
+function readOf(fd: number, block: Buffer): string {
+  try {
+    return block.toString("utf8", 0, readSync(fd, block));
+  } catch {
+    return ""; // somebody has opened the other end, and not written yet
+  }
+}
+
 /** Mounts a tmpfs of so many pages for the time of `body`. */
 async function withSmallDisk(shim: ShimFixture, pages: number, body: (path: string) => Promise<void>): Promise<void> {
   const path = shim.fixture.path(`small${pages}`);

@@ -1,11 +1,14 @@
 /** The shim's one loop: descriptors that are ready, and times that have come. Nothing that it calls may wait. */
 import { host } from "#host";
+import * as C from "../libc/constants.ts";
 import { Epoll } from "../libc/epoll.ts";
 import { nowMs } from "../linux/cgroup/wait.ts";
 
 /** After so many events or calls memory is looked through; and when nothing has happened for a while. */
 const COLLECT_EVENTS = 64;
 const COLLECT_IDLE_MS = 200;
+/** The set of those who go first, among the others. */
+const FIRST = 0;
 
 /** A watched descriptor. Stop watching before it is closed. */
 export interface Watch {
@@ -19,7 +22,6 @@ export interface Timer {
 }
 
 interface Entry {
-  readonly fd: number;
   events: number;
   readonly ready: (events: number) => void;
 }
@@ -31,9 +33,11 @@ interface Due {
 
 export class Loop {
   readonly #epoll = new Epoll();
+  /** Who waits for an answer does not wait for all that happened before: these are looked for between any two callbacks. */
+  readonly #first = new Epoll();
   /** By tokens that are not used again, so that an event of a descriptor that was closed meets nobody. */
   readonly #entries = new Map<number, Entry>();
-  #token = 0;
+  #token = FIRST;
   #timers: Due[] = [];
   /** What was done since memory was looked through. */
   #busy = 0;
@@ -44,23 +48,33 @@ export class Loop {
   /** `report` hears of what goes wrong in a callback; the loop goes on. */
   constructor(report: (error: unknown) => void) {
     this.#report = report;
+    this.#epoll.add(this.#first.fd, C.EPOLLIN, FIRST);
   }
 
   /** Calls `ready` whenever one of `events` has happened to the descriptor (level-triggered; errors and hang-up always). */
   watch(fd: number, events: number, ready: (events: number) => void): Watch {
-    this.#token = (this.#token + 1) >>> 0;
+    return this.#watch(this.#epoll, fd, events, ready);
+  }
+
+  /** The same, before all that is watched otherwise. What it calls is to be short. */
+  watchFirst(fd: number, events: number, ready: (events: number) => void): Watch {
+    return this.#watch(this.#first, fd, events, ready);
+  }
+
+  #watch(epoll: Epoll, fd: number, events: number, ready: (events: number) => void): Watch {
+    this.#token = (this.#token + 1) >>> 0 || FIRST + 1;
     const token = this.#token;
-    const entry: Entry = { fd, events, ready };
-    this.#epoll.add(fd, events, token);
+    const entry: Entry = { events, ready };
+    epoll.add(fd, events, token);
     this.#entries.set(token, entry);
     return {
       change: (changed) => {
         if (changed === entry.events || !this.#entries.has(token)) return;
         entry.events = changed;
-        this.#epoll.change(fd, changed, token);
+        epoll.change(fd, changed, token);
       },
       stop: () => {
-        if (this.#entries.delete(token)) this.#epoll.remove(fd);
+        if (this.#entries.delete(token)) epoll.remove(fd);
       },
     };
   }
@@ -92,9 +106,8 @@ export class Loop {
       let idle = true;
       this.#epoll.wait(timeoutMs, (token, happened) => {
         idle = false;
-        this.worked();
-        const entry = this.#entries.get(token);
-        if (entry !== undefined) this.#call(() => entry.ready(happened));
+        this.#callFirst();
+        if (token !== FIRST) this.#happened(token, happened);
       });
       if (idle && !this.#trimmed && timeoutMs === COLLECT_IDLE_MS) this.#collect(true);
       if (this.#timers[0] !== undefined) this.#callDue(nowMs());
@@ -105,7 +118,18 @@ export class Loop {
     for (let due = this.#timers[0]; due !== undefined && due.atMs <= nowIs; due = this.#timers[0]) {
       this.#timers.shift();
       this.#call(due.action);
+      this.#callFirst();
     }
+  }
+
+  #callFirst(): void {
+    this.#first.wait(0, (token, happened) => this.#happened(token, happened));
+  }
+
+  #happened(token: number, happened: number): void {
+    this.worked();
+    const entry = this.#entries.get(token);
+    if (entry !== undefined) this.#call(() => entry.ready(happened));
   }
 
   /** Something was done that leaves memory to be collected. */

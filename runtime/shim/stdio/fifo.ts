@@ -48,7 +48,7 @@ export class FifoWriter {
     const fd = libc.openat(C.AT_FDCWD, this.#path, C.O_WRONLY | C.O_NONBLOCK | C.O_CLOEXEC, 0);
     if (fd === -1) {
       if (host.errno() !== ENXIO) throw new SyscallError("openat(2)", this.#path, host.errno());
-      this.#timer = this.#loop.after(retryMs, () => this.#retry(Math.min(retryMs * 2, LAST_RETRY_MS)));
+      this.#later(retryMs);
       return;
     }
     this.#timer = undefined;
@@ -61,12 +61,17 @@ export class FifoWriter {
     this.#opened?.(fd);
   }
 
+  #later(retryMs: number): void {
+    this.#timer = this.#loop.after(retryMs, () => this.#retry(Math.min(retryMs * 2, LAST_RETRY_MS)));
+  }
+
   #retry(retryMs: number): void {
     try {
       this.#try(retryMs);
     } catch (error) {
-      if (!isErrno(error, ENOENT)) throw error;
-      // The caller has taken the fifo away: nobody will come to read it.
+      if (isErrno(error, ENOENT)) return; // the caller has taken the fifo away: nobody will come to read it
+      this.#later(retryMs); // without descriptors: there may be some again
+      throw error;
     }
   }
 

@@ -50,7 +50,7 @@ export class Connection {
   constructor(fd: number, loop: Loop, listener: (connection: Connection) => Listener) {
     this.#fd = fd;
     this.#listener = listener(this);
-    this.#watch = loop.watch(fd, C.EPOLLIN, (events) => this.#ready(events));
+    this.#watch = loop.watchFirst(fd, C.EPOLLIN, (events) => this.#ready(events));
   }
 
   get open(): boolean {
