@@ -19,6 +19,11 @@ import {
   withCriu,
 } from "./criu.ts";
 
+/** "" while there is none. */
+function readText(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : "";
+}
+
 const checkpoints = suite("checkpoint and restore");
 const test = needs(checkpoints, root, mounting, cgroups, criu);
 
@@ -150,6 +155,26 @@ test("a restore that fails leaves nothing", () =>
     writeFileSync(join(images, "pages-1.img"), pages);
     // And nothing is in the way of another try.
     ok(restore(fixture, id, bundle, images));
+    fixture.succeed("delete", "--force", id);
+    fixture.assertNothingLeft();
+  }));
+
+test("a process that has ended has no memory, whatever an earlier checkpoint in the same directory had of it", () =>
+  withFixture((fixture) => {
+    const large = 'x=$(head -c 1000000 /dev/zero | tr "\\0" a); echo $$ > /tmp/pid; sleep 1000; :';
+    // Who waits for none of its children.
+    const bundle = fixture.shell(`sh -c '${large}' & sleep 1000 & exec sleep 100000`, (spec) => {
+      spec.root.readonly = false;
+    });
+    const id = fixture.launch(bundle);
+    const images = imageDirectory(fixture, "images");
+    const pid = waitUntil("it is large", () => readText(join(bundle.rootfs, "tmp/pid")) || undefined);
+    ok(checkpoint(fixture, id, images));
+    ok(restore(fixture, id, bundle, images));
+    fixture.succeed("exec", id, "/bin/kill", "-9", pid);
+    ok(checkpoint(fixture, id, images));
+    ok(restore(fixture, id, bundle, images));
+    assert.match(fixture.succeed("exec", id, "/bin/cat", `/proc/${pid}/stat`), "(sh) Z");
     fixture.succeed("delete", "--force", id);
     fixture.assertNothingLeft();
   }));

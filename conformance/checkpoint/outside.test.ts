@@ -297,6 +297,27 @@ for (const type of ["cgroup", "network", "ipc", "uts"])
       fixture.assertNothingLeft();
     }));
 
+test("a shell that has lent its standard output gets that of the restore", () =>
+  withFixture((fixture) => {
+    // For the time of the braces, the shell has its own output as another descriptor.
+    const busy = `{ ${"echo busy; ".repeat(10)}} > /dev/null`;
+    const script = `while [ ! -e /tmp/say ]; do ${busy}; done; echo said; exec sleep 100000`;
+    const bundle = fixture.shell(script, (spec) => {
+      spec.root.readonly = false;
+    });
+    const id = fixture.launch(bundle);
+    const images = imageDirectory(fixture, "images");
+    for (let round = 1; round <= 10; round++) {
+      ok(checkpoint(fixture, id, images));
+      ok(restore(fixture, id, bundle, images));
+    }
+    const { stdout } = fixture.lastOutput();
+    writeFileSync(join(bundle.rootfs, "tmp/say"), "");
+    waitUntil("it says it where it was restored", () => readFileSync(stdout, "utf8") === "said\n");
+    fixture.succeed("delete", "--force", id);
+    fixture.assertNothingLeft();
+  }));
+
 test("it goes on in a user namespace, with a volume whose ids are mapped", () =>
   withFixture((fixture) => {
     const volume = fixture.path("volume");

@@ -18,6 +18,7 @@ import { Container } from "./container.ts";
 import { externalFiles, findDescriptors, writeDescriptors } from "./criu/descriptors.ts";
 import { findExternalMounts } from "./criu/mounts.ts";
 import { type CriuDirectories, type CriuOptions, commonOptions, openDirectories, refusal } from "./criu/options.ts";
+import { removeEarlier } from "./criu/pages.ts";
 import { destroy } from "./delete.ts";
 import type { Compose } from "./plan.ts";
 
@@ -93,6 +94,7 @@ function save(container: Container, program: string, options: CheckpointOptions,
       { notified: (notification) => notified(notification, options) },
     );
     if (!response.success) throw refusal(`save container "${options.id}"`, response, directories, LOG_FILE);
+    if (!preDump) removeEarlier(directories.images);
   } finally {
     criu.close();
   }

@@ -7,27 +7,45 @@ import { ENOENT } from "../../errors/errno.ts";
 import { RegError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
 import { isErrno, open, readAll, readLink, readText, stat, withFd, writeAll } from "../../libc/file.ts";
+import { napUs } from "../../linux/cgroup/wait.ts";
 
 const FILE = "descriptors.json";
 
-/** What init has as 0, 1 and 2; "" for one that is closed. */
+/** So often, with a nap in between, a descriptor is looked at that may only have been lent. */
+const LOOKS = 20;
+const NAP_US = 1000;
+
+/**
+ * What init has as 0, 1 and 2; "" for one that is closed. A shell makes its standard output a file of the container's for the time of
+ * `echo text > file`, and has the other as a descriptor that is not known: what comes from outside is waited for, for a moment.
+ */
 export function findDescriptors(pid: number): string[] {
   return [0, 1, 2].map((fd) => {
-    try {
-      return describe(pid, fd);
-    } catch (error) {
-      if (isErrno(error, ENOENT)) return "";
-      throw error;
+    let found = describeIfOpen(pid, fd);
+    for (let looks = 1; looks < LOOKS && (found === "" || found.startsWith("/")); looks++) {
+      napUs(NAP_US);
+      found = describeIfOpen(pid, fd);
     }
+    return found;
   });
 }
 
+function describeIfOpen(pid: number, fd: number): string {
+  try {
+    // Held, so that all that is asked is of the same file.
+    return withFd(open(`/proc/${pid}/fd/${fd}`, C.O_PATH), (held) => describe(pid, held));
+  } catch (error) {
+    if (isErrno(error, ENOENT)) return "";
+    throw error;
+  }
+}
+
 /** A pipe or socket by its link; a file that is on none of the container's mounts as CRIU names external files. */
-function describe(pid: number, fd: number): string {
-  const link = readLink(`/proc/${pid}/fd/${fd}`);
+function describe(pid: number, held: number): string {
+  const link = readLink(`/proc/self/fd/${held}`);
   if (!link.startsWith("/")) return link;
-  const { type, inode } = stat(`/proc/${pid}/fd/${fd}`, C.AT_FDCWD, true);
-  const mountId = Number(/^mnt_id:\s*(\d+)/m.exec(readText(`/proc/${pid}/fdinfo/${fd}`))?.[1] ?? -1);
+  const { type, inode } = stat("", held);
+  const mountId = Number(/^mnt_id:\s*(\d+)/m.exec(readText(`/proc/self/fdinfo/${held}`))?.[1] ?? -1);
   const isInside = new RegExp(`^${mountId} `, "m").test(readText(`/proc/${pid}/mountinfo`));
   if (isInside || (type !== C.S_IFREG && type !== C.S_IFCHR && type !== C.S_IFIFO)) return link;
   return `file[${mountId.toString(16)}:${inode.toString(16)}]`;

@@ -1,13 +1,14 @@
 /**
- * Whether a checkpoint has the memory that it speaks of. CRIU (as of 4.2) asks for ever for what a file of pages that was cut off does not
- * have, so a restore is refused beforehand. Source: CRIU images/pagemap.proto, criu/include/image.h, criu/pagemap.c.
+ * Whether a checkpoint has the memory that it speaks of, and no other. CRIU (as of 4.2) asks for ever for what a file of pages that was cut off does not
+ * have, so a restore is refused beforehand. Source: CRIU images/pagemap.proto, images/core.proto, criu/include/image.h, criu/pagemap.c.
  */
 import { RegError } from "../../errors/errors.ts";
 import * as C from "../../libc/constants.ts";
-import { open, readAll, statIfExists, withFd } from "../../libc/file.ts";
+import { open, readAll, statIfExists, unlink, withFd } from "../../libc/file.ts";
 import { decode, type MessageTable } from "../../linux/protobuf.ts";
 
 const PROCESS = { pid: [1, "uint"] } as const satisfies MessageTable;
+const CORE = { task: [3, { state: [1, "uint"] }] } as const satisfies MessageTable;
 const HEAD = { pagesId: [1, "uint"] } as const satisfies MessageTable;
 const ENTRY = {
   olderPages: [2, "uint"],
@@ -19,6 +20,8 @@ const ENTRY = {
 /** Pages are in the checkpoint's own file; of one that was saved incrementally, or lazily, others are elsewhere. */
 const PRESENT = 1 << 2;
 const PARENT = 1 << 0;
+/** TASK_DEAD and TASK_ZOMBIE of criu/include/pid.h. */
+const ENDED = [2, 6];
 /** The smallest there are: where they are larger, less is found out. */
 const PAGE_BYTES = 4096;
 /** Before the first entry: two numbers that say what file it is. */
@@ -28,8 +31,9 @@ const MAGIC_BYTES = 8;
 export function checkPages(images: number): void {
   const wanted = new Map<number, number>();
   // A directory may have files of an earlier checkpoint, too: its processes tell which count.
-  for (const message of messagesOf(images, "pstree.img")) {
-    const { pagesId, bytes } = readPagemap(messagesOf(images, `pagemap-${decode(PROCESS, message).pid}.img`));
+  for (const { pid, ended } of processesOf(images)) {
+    if (ended) continue;
+    const { pagesId, bytes } = readPagemap(messagesOf(images, `pagemap-${pid}.img`));
     if (pagesId !== undefined) wanted.set(pagesId, (wanted.get(pagesId) ?? 0) + bytes);
   }
   for (const [id, bytes] of wanted) {
@@ -40,6 +44,23 @@ export function checkPages(images: number): void {
       hint: "copy the checkpoint once more, whole",
     });
   }
+}
+
+/**
+ * Removes what an earlier checkpoint in the same directory had of processes that have ended since, and that nobody has waited for: CRIU (as of
+ * 4.2) writes no such files of them, but would read these, and fail.
+ */
+export function removeEarlier(images: number): void {
+  for (const { pid, ended } of processesOf(images))
+    if (ended) for (const kind of ["ids", "mm", "pagemap", "fs"]) unlink(`${kind}-${pid}.img`, images);
+}
+
+function processesOf(images: number): { readonly pid: number; readonly ended: boolean }[] {
+  return messagesOf(images, "pstree.img").map((message) => {
+    const { pid } = decode(PROCESS, message);
+    const [core] = messagesOf(images, `core-${pid}.img`);
+    return { pid, ended: core !== undefined && ENDED.includes(decode(CORE, core).task?.state ?? 0) };
+  });
 }
 
 /** The messages of an image; none of one that is not there. What was cut off itself is for CRIU to refuse. */
