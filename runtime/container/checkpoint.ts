@@ -16,9 +16,9 @@ import { hasNamespace, NAMESPACE_FILES, planNamespaces } from "../oci/plan/names
 import { notifyMount, planPaths } from "../oci/plan/plan.ts";
 import { Container } from "./container.ts";
 import { externalFiles, findDescriptors, writeDescriptors } from "./criu/descriptors.ts";
+import { removeEarlier } from "./criu/images.ts";
 import { findExternalMounts } from "./criu/mounts.ts";
 import { type CriuDirectories, type CriuOptions, commonOptions, openDirectories, refusal } from "./criu/options.ts";
-import { removeEarlier } from "./criu/pages.ts";
 import { destroy } from "./delete.ts";
 import type { Compose } from "./plan.ts";
 
