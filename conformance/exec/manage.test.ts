@@ -1,8 +1,12 @@
 /** `ps`, `pause`, `resume`, `update` and `events`, from the outside. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { findCgroups } from "../fixtures/cgroups.ts";
 import { type Fixture, waitUntil, withFixture } from "../fixtures/fixture.ts";
 import { cgroups, cgroupV1, mounting, needs, program, root } from "../testing.ts";
 
@@ -68,6 +72,32 @@ test("pause stops the container, exec refuses it, and resume lets it go on", () 
     fixture.assertNothingLeft();
     fixture.fail("does not exist", ["pause", id]);
     fixture.fail("does not exist", ["resume", id]);
+  }));
+
+test("a process that is killed while exec makes it is named, with what may have killed it, and the container goes on", () =>
+  withFixture(async (fixture) => {
+    const id = fixture.launch(fixture.sleeper());
+    fixture.succeed("pause", id); // so that the process stops in the middle of it, when it joins the cgroup
+    const [command = "", ...args] = fixture.command("exec", "--ignore-paused", id, "true");
+    const exec = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"], timeout: 10_000, killSignal: "SIGKILL" });
+    const ended = Promise.all([once(exec, "exit"), text(exec.stderr)]);
+    try {
+      const members = () =>
+        findCgroups(fixture.mark).flatMap((path) => readFileSync(join(path, "cgroup.procs"), "utf8").split("\n"));
+      const born = () => readFileSync(`/proc/${exec.pid}/task/${exec.pid}/children`, "utf8").trim();
+      const pid = waitUntil("the process is in the container's cgroup", () => members().includes(born()) && born());
+      process.kill(Number(pid), "SIGKILL");
+      fixture.succeed("resume", id);
+      const [status, message] = await ended;
+      assert.equal(status, [255, null]);
+      assert.match(message, "the process was killed by signal 9 before it was ready");
+      assert.match(message, "is linux.resources.memory.limit too small?");
+      assert.is(fixture.succeed("exec", id, "echo", "on"), "on\n");
+    } finally {
+      exec.kill("SIGKILL");
+    }
+    fixture.succeed("delete", "--force", id);
+    fixture.assertNothingLeft();
   }));
 
 v1("update sets the limits that options name", () =>

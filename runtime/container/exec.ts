@@ -1,7 +1,7 @@
 /** `reg exec`: runs one more process in a container, in its namespaces and its cgroup. */
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { killSpawned, type Spawned, welcome } from "../init/enter.ts";
+import { endedEarly, killSpawned, type Spawned, welcome } from "../init/enter.ts";
 import { spawnExec } from "../init/exec.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, withFd } from "../libc/file.ts";
@@ -172,7 +172,7 @@ function prepare(
     const handOver = (listeners: readonly number[]) =>
       handOverListener(seccomp?.listener, listeners, spawned.pid, container.describe());
     closeHeld(); // now, while the process sets itself up
-    const terminal = serve(spawned, consoleSocket, handOver, interrupt);
+    const terminal = serve(container, spawned, consoleSocket, handOver, interrupt);
     if (terminal !== undefined) rollback.add(() => close(terminal));
     if (spawned.pid !== first) adjust(); // unless it was born before that
     if (options.pidfdSocket !== undefined) sendPidfd(options.pidfdSocket, spawned.pid, "setns");
@@ -187,6 +187,7 @@ function prepare(
 
 /** Answers the process until it is ready. Returns its terminal's master when no console socket took it. */
 function serve(
+  container: Container,
   spawned: Spawned,
   consoleSocket: number | undefined,
   handOver: (listeners: readonly number[]) => void,
@@ -195,7 +196,8 @@ function serve(
   let terminal: number | undefined;
   for (;;) {
     const received = receive(spawned.channel, interrupt);
-    if (received === undefined) throw notRunning(); // the container ended, and the process with it
+    // Most often the container has ended, and the process with it.
+    if (received === undefined) throw container.isAlive() ? endedEarly(spawned, "the process") : notRunning();
     const { message, descriptors } = received;
     if (message.type === "error") throw fromErrorData(message.error);
     if (message.type === "ready") return terminal;

@@ -1,9 +1,8 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
 import { at, fromErrorData, RegError } from "../errors/errors.ts";
-import { type Spawned, welcome } from "../init/enter.ts";
+import { endedEarly, type Spawned, welcome } from "../init/enter.ts";
 import type { FromInit } from "../init/protocol.ts";
 import { writeText } from "../libc/file.ts";
-import { waitFor } from "../libc/process.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { handOverTerminal } from "./caller.ts";
@@ -27,7 +26,7 @@ export function serveInit(
   let terminal: number | undefined;
   for (;;) {
     const received = receive(channel, interrupt);
-    if (received === undefined) throw initDied(spawned.pid);
+    if (received === undefined) throw endedEarly(spawned, "container init");
     const { message, descriptors } = received;
     // What the container can see may have been taken over from inside it.
     if (spawned.pid !== pid && !AFTER_BIRTH.includes(message.type)) throw unexpected(message.type);
@@ -78,12 +77,4 @@ const AFTER_BIRTH: readonly FromInit["type"][] = ["seccomp", "ready", "error"];
 
 function unexpected(type: string): RegError {
   return new RegError("EPROTO", `init sent an unexpected message: ${type}`);
-}
-
-/** How init ended when it could not say so itself: most often by the OOM killer. */
-function initDied(pid: number): RegError {
-  const status = waitFor(pid);
-  const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
-  const hint = "signal" in status && status.signal === 9 ? "is linux.resources.memory.limit too small?" : undefined;
-  return new RegError("ECHILD", `container init ${how} before it was ready`, hint === undefined ? {} : { hint });
 }

@@ -22,12 +22,14 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, inChild, isChild, prctl, setns, waitFor } from "../libc/process.ts";
+import { clone3, closeFrom, inChild, isChild, lookAtEnd, prctl, setns, waitFor } from "../libc/process.ts";
 import { controlTerminal } from "../linux/tty.ts";
 import type { JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { Channel } from "./channel.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import { newSession } from "./steps/become-user.ts";
+
+const SIGKILL = 9;
 
 /** The runtime's end of the channel with a process that it has started. */
 export type RuntimeChannel = Channel<ToInit, FromInit>;
@@ -146,13 +148,21 @@ export function welcome(spawned: Spawned, pid: number): void {
   replaceBy(spawned, pid, () => spawned.channel.tell({ type: "proceed" }));
 }
 
+/** Why a process is not ready and never will be, when it could not say so itself: most often it is the OOM killer. It is left to be reaped, see killSpawned. */
+export function endedEarly({ pid }: Spawned, name: string): RegError {
+  const status = lookAtEnd(pid);
+  const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
+  const hint =
+    "signal" in status && status.signal === SIGKILL ? "is linux.resources.memory.limit too small?" : undefined;
+  return new RegError("ECHILD", `${name} ${how} before it was ready`, hint === undefined ? {} : { hint });
+}
+
 export function runtimeGone(): RegError {
   return new RegError("EPIPE", "the runtime has gone");
 }
 
 /** Takes a spawned process back: it is killed and reaped. */
 export function killSpawned({ pid, channel }: Spawned): void {
-  const SIGKILL = 9;
   channel.close();
   // A child of ours, not reaped yet: it can be no other's pid. Neither call can fail but where it has been reaped, and is gone then.
   libc.kill(pid, SIGKILL);

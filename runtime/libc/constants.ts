@@ -138,6 +138,7 @@ export const CLONE_INTO_CGROUP = 0x200000000;
 export const WNOHANG = 1;
 export const WEXITED = 4;
 export const WNOWAIT = 0x1000000;
+export const CLD_EXITED = 1;
 export const P_PID = 1;
 export const P_PIDFD = 3;
 

@@ -52,7 +52,7 @@ export const UCRED = { size: 12, pid: 0, uid: 4, gid: 8 } as const;
 /** struct signalfd_siginfo, signalfd(2) */
 export const SIGNALFD_SIGINFO = { size: 128, ssi_signo: 0 } as const;
 /** siginfo_t, waitid(2) */
-export const SIGINFO = { size: 128, si_pid: 16 } as const;
+export const SIGINFO = { size: 128, si_code: 8, si_pid: 16, si_status: 24 } as const;
 /** sigset_t of glibc and musl */
 export const SIGSET = { size: 128 } as const;
 /** struct timespec */
