@@ -83,6 +83,7 @@ async function paused(shim: ShimFixture) {
   const bundle = shim.bundle(
     "seq 1 20000 >/tmp/numbers; cat /tmp/numbers >/dev/null; echo ready >/tmp/ready; exec sleep 1000",
     (config) => {
+      config.root.readonly = false;
       config.linux.resources = {
         memory: { limit: 256 * MIB },
         pids: { limit: 77 },
@@ -92,7 +93,11 @@ async function paused(shim: ShimFixture) {
   );
   const { id, tasks, started } = await shim.create(bundle);
   const { pid } = await tasks.call("Start", { id });
-  for (let waited = 0; !existsSync(join(bundle.rootfs, "tmp/ready")) && waited < 1000; waited++) await sleep(10);
+  const ready = join(bundle.rootfs, "tmp/ready");
+  for (let waited = 0; !existsSync(ready); waited++) {
+    assert.ok(waited < 1000, `${ready} is not there`);
+    await sleep(10);
+  }
   await tasks.call("Pause", { id });
   return { id, tasks, started, pid };
 }
