@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Build tool: compiles JavaScript modules to bytecode with the engine that will load them.
  * Usage: compile OUTPUT-DIR ENTRY.js [MODULE.js ...]; writes one .bin a module and modules.S, the table of them all. */
+#include <libgen.h>
 #include <quickjs.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static void fail(const char *what, const char *name) {
     fprintf(stderr, "compile: %s %s\n", what, name);
@@ -20,12 +20,7 @@ static JSModuleDef *load(JSContext *ctx, const char *name, void *) {
     return JS_NewCModule(ctx, name, no_exports);
 }
 
-static const char *base_name(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
-static void compile(const char *directory, const char *path, int strip) {
+static void compile(const char *directory, char *path, int strip) {
     char output[4096], *text = NULL;
     size_t size, room = 0;
     FILE *file = fopen(path, "rb");
@@ -36,13 +31,13 @@ static void compile(const char *directory, const char *path, int strip) {
     JSRuntime *runtime = JS_NewRuntime();
     JSContext *ctx = JS_NewContext(runtime);
     JS_SetModuleLoaderFunc(runtime, NULL, load, NULL);
-    JSValue module = JS_Eval(ctx, text, (size_t)length, base_name(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
+    JSValue module = JS_Eval(ctx, text, (size_t)length, basename(path), JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
     if (JS_IsException(module)) {
         JSValue exception = JS_GetException(ctx);
         fail(JS_ToCString(ctx, exception), path);
     }
     uint8_t *code = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE | strip);
-    snprintf(output, sizeof output, "%s/%s.bin", directory, base_name(path));
+    snprintf(output, sizeof output, "%s/%s.bin", directory, basename(path));
     file = fopen(output, "wb");
     if (code == NULL || file == NULL || fwrite(code, 1, size, file) != size || fclose(file) != 0)
         fail("cannot write", output); /* what else there is goes with the process */
@@ -59,13 +54,13 @@ int main(int argc, char **argv) {
         fail("cannot write", path);
     fputs(".section .rodata\n", table);
     for (int i = 0; i < count; i++)
-        fprintf(table, "name%d: .asciz \"%s\"\n", i, base_name(paths[i]));
+        fprintf(table, "name%d: .asciz \"%s\"\n", i, basename(paths[i]));
     fputs(".section .bytecode,\"a\"\n", table);
     for (int i = 0; i < count; i++) {
         /* The entry keeps its line table: import() finds the importing module's name there. */
         compile(argv[1], paths[i], i == 0 ? JS_WRITE_OBJ_STRIP_SOURCE : JS_WRITE_OBJ_STRIP_SOURCE | JS_WRITE_OBJ_STRIP_DEBUG);
         fprintf(table, ".balign 16\ncode%d:\n.ifndef omitted%d\n.incbin \"%s/%s.bin\"\n.endif\nend%d:\n", i, i, argv[1],
-                base_name(paths[i]), i);
+                basename(paths[i]), i);
     }
     fputs(".section .data.rel.ro,\"aw\"\n.balign 8\n.globl modules\nmodules:\n", table);
     for (int i = 0; i < count; i++)

@@ -91,10 +91,8 @@ static int to_word(JSContext *ctx, JSValueConst value, char type, const char *na
                    const char **borrowed) {
     int64_t number;
     if (type == 's' || type == 'p') {
-        if (JS_IsNull(value)) {
-            *word = 0;
-            return 0;
-        }
+        if (JS_IsNull(value))
+            return 0; /* as the word is */
         if (type == 's') {
             if (!JS_IsString(value)) {
                 JS_ThrowTypeError(ctx, "%s: expected a string", name);
@@ -198,6 +196,11 @@ static JSValue js_collect(JSContext *ctx, JSValueConst, int, JSValueConst *argv)
     return JS_UNDEFINED;
 }
 
+static JSValue js_forked(JSContext *, JSValueConst, int, JSValueConst *) {
+    memory_forked();
+    return JS_UNDEFINED;
+}
+
 static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("errno", 0, js_errno),
     JS_CFUNC_DEF("address", 1, js_address),
@@ -205,6 +208,7 @@ static const JSCFunctionListEntry members[] = {
     JS_CFUNC_DEF("decode", 1, js_decode),
     JS_CFUNC_DEF("runJobs", 0, js_run_jobs),
     JS_CFUNC_DEF("collect", 1, js_collect),
+    JS_CFUNC_DEF("forked", 0, js_forked),
 #if defined(__x86_64__)
     JS_PROP_STRING_DEF("arch", "x64", JS_PROP_ENUMERABLE),
 #elif defined(__aarch64__)

@@ -3,8 +3,6 @@
  * Prints a line for each failure; exit status 0 when all is well. */
 #include "ffi.c"
 
-#include <stdio.h>
-
 int probe_int(int value) { return value; }
 unsigned probe_uint(unsigned value) { return value; }
 long probe_long(long value) { return value; }
@@ -13,20 +11,14 @@ long probe_string(const char *text) { return text == NULL ? -1 : (long)strlen(te
 long probe_first(const uint8_t *bytes) { return bytes == NULL ? -1 : bytes[0]; }
 void *probe_pointer(void *address) { return address; }
 void probe_void(void) { errno = 0; }
-int probe_errno(int value) {
-    errno = value;
-    return -1;
-}
+int probe_errno(int value) { return errno = value, -1; }
 /* Each argument in a place of its own: a wrong width or order shows in the digits. */
 long probe_six(int a, unsigned b, long c, unsigned long d, const char *e, const uint8_t *f) {
     return a + 10L * b + 100 * c + 1000 * (long)d + 10000 * (long)strlen(e) + 100000L * f[0];
 }
 
 static int failures;
-void probe_fail(const char *text) {
-    puts(text);
-    failures++;
-}
+void probe_fail(const char *text) { failures++, puts(text); }
 
 int main(int argc, char **argv) {
     static char script[16384];

@@ -3,7 +3,6 @@
 #include "shim.h"
 
 #include <link.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -62,15 +61,11 @@ static int settle(JSRuntime *runtime, JSContext *ctx, JSValue promise) {
     JSContext *job_context;
     while (JS_ExecutePendingJob(runtime, &job_context) > 0)
         continue;
-    if (JS_IsException(promise)) {
-        report(ctx, JS_GetException(ctx));
-        return -1;
-    }
-    if (JS_PromiseState(ctx, promise) == JS_PROMISE_REJECTED) {
-        report(ctx, JS_PromiseResult(ctx, promise));
-        return -1;
-    }
-    return 0;
+    int thrown = JS_IsException(promise);
+    if (!thrown && JS_PromiseState(ctx, promise) != JS_PROMISE_REJECTED)
+        return 0;
+    report(ctx, thrown ? JS_GetException(ctx) : JS_PromiseResult(ctx, promise));
+    return -1;
 }
 
 /* Boots the engine and evaluates the entry module, which leaves the program's start at reg.entry. */
@@ -112,12 +107,11 @@ static int make_snapshot(const char *path) {
         puts("0"); /* the entry, which nobody asks the loader for */
         JS_SetModuleLoaderFunc(runtime, normalize, load, NULL);
         engine_settle_objects(runtime);
+        if (snapshot_write(path, runtime, ctx) == 0)
+            return 0;
     }
-    if (ctx == NULL || snapshot_write(path, runtime, ctx) < 0) {
-        fputs("cannot make the snapshot\n", stderr);
-        return 1;
-    }
-    return 0;
+    fputs("cannot make the snapshot\n", stderr);
+    return 1;
 }
 
 /* Makes read-only what the linker set apart for it, tables of functions first of all. For a dynamic program its loader does that. */

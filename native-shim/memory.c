@@ -18,6 +18,8 @@ enum {
     SNAPSHOT_LIMIT = 16 * 1024 * 1024,
     FIRST_AREA = 128 * 1024, /* about what a command needs */
     AREA = 32 * 1024,
+    POPULATE_READ = 22, /* MADV_POPULATE_READ and _WRITE, Linux 5.14, which the headers may be older than */
+    POPULATE_WRITE,
 };
 
 /* Before each block: how many bytes it has for its owner. A free block holds the next one of its list. */
@@ -40,8 +42,10 @@ struct arena {
     uint8_t *fresh, *fresh_end;
 };
 
-static struct arena own;
-static struct arena *arena = &own;
+/* What the linker knows: the program's own pages are between the first two. */
+extern const uint8_t __executable_start[], __init_array_start[], _end[];
+
+static struct arena own, *arena = &own;
 
 /* What has an address in this range lives for ever, and its reference count is never written: see immortal.sed. */
 extern uintptr_t js_immortal_start, js_immortal_size;
@@ -71,6 +75,8 @@ static struct page *page_of(const struct header *header) {
     return in_snapshot ? &of_snapshot : (struct page *)((uintptr_t)header & ~(uintptr_t)(PAGE - 1));
 }
 
+static uint8_t *areas, *areas_end; /* the last area, and the first: the kernel puts each below those before */
+
 static struct page *new_pages(size_t length) {
     static uint8_t *area, *area_end;
     static size_t area_size = FIRST_AREA;
@@ -82,6 +88,8 @@ static struct page *new_pages(size_t length) {
             return memory == MAP_FAILED ? NULL : (struct page *)memory;
         area = memory;
         area_end = memory + whole;
+        areas = area;
+        areas_end = areas_end == NULL ? area_end : areas_end;
         area_size = AREA;
     }
     area += length;
@@ -158,6 +166,13 @@ void memory_trim(void) {
         empty = page->next, munmap(page, page->length);
 }
 
+/* The heap, which is about to be written to, and the program's own pages, which fork(2) leaves out. Where the calls fail each page comes at its time. */
+void memory_forked(void) {
+    for (uint8_t *part = areas; part < areas_end; part += AREA)
+        madvise(part, AREA, POPULATE_WRITE);
+    madvise((void *)__executable_start, (size_t)(__init_array_start - __executable_start), POPULATE_READ);
+}
+
 static size_t usable(const void *memory) {
     return memory == NULL ? 0 : ((const struct header *)memory - 1)->size;
 }
@@ -183,7 +198,6 @@ const JSMallocFunctions engine_memory = {allocate_zeroed, allocate, release, res
 #ifdef SNAPSHOT_ADDRESS
 
 /* Addresses of the first and the last of what a snapshot can point to: the same in the binary that made it and in its user. */
-extern const uint8_t __init_array_start[], _end[];
 static const void *const landmarks[3] = {__init_array_start, modules, _end};
 
 /* Where snapshot.S puts the area that was written by snapshot_write; empty in the binary that writes it. */

@@ -11,7 +11,6 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>

@@ -22,6 +22,7 @@ extern const size_t module_count;
 /* The allocator of a process that is soon over. */
 extern const JSMallocFunctions engine_memory;
 void memory_trim(void);
+void memory_forked(void); /* for a child, see Host.forked */
 
 /* Puts `reg` on the global object: libc, errno and memory, as runtime/host/shim.ts describes. */
 void ffi_install(JSContext *ctx, int snapshot);

@@ -43,6 +43,26 @@ async function exitStatus(shim: ShimFixture, tasks: Tasks, id: string, bundle: B
   return (await tasks.call("Wait", { id })).exitStatus;
 }
 
+/** kB of a process's memory without a file or a name, which is the engine's but for what the linker has put behind the program. */
+function heapOf(pid: number, field: string): number {
+  const mappings = readFileSync(`/proc/${pid}/smaps`, "utf8").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  const values = mappings
+    .filter((mapping) => /^7\S+ rw-p 0+ 00:00 0 *$/m.test(mapping))
+    .map((mapping) => Number(new RegExp(`^${field}: +([0-9]+) kB`, "m").exec(mapping)?.[1]));
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+test("a worker has taken its heap as a whole, so that neither it nor the shim copies it page by page", () =>
+  withShim(async (shim) => {
+    const bundle = shim.bundle("exit 3");
+    const { id, tasks, started: shimOf } = await started(shim, bundle);
+    const worker = await waiting(shim, tasks);
+    assert.ok(heapOf(worker, "Private_Dirty") >= 128, `${heapOf(worker, "Private_Dirty")} kB`);
+    assert.is(heapOf(worker, "Shared_Dirty"), 0);
+    assert.is(await exitStatus(shim, tasks, id, bundle), 3);
+    await shim.finish(id, tasks, shimOf);
+  }));
+
 test("without the worker that waited for Create, another makes the container", () =>
   withShim(async (shim) => {
     const bundle = shim.bundle("exit 3");

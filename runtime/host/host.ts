@@ -55,6 +55,11 @@ export interface Host {
   runJobs(): void;
   /** Frees memory that only refers to itself, and with `trim` gives back to the kernel what is free: for a program that lives long. Native host only. */
   collect(trim: boolean): void;
+  /**
+   * In a child, right after the fork: takes at once the pages that it is going to write and to run. Each would be a fault otherwise, which costs
+   * some ten times as much in a virtual machine. Native host only.
+   */
+  forked(): void;
   /** errno of the last call that returned -1, saved at once after it. */
   errno(): number;
   /** The address of a buffer's first byte. Keep the buffer referenced as long as the address is in use. */

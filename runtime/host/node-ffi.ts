@@ -179,6 +179,9 @@ export const host: Host = {
   collect() {
     throw new Error("Node collects by itself");
   },
+  forked() {
+    throw new Error("Node does not fork");
+  },
   errno: () => savedErrno,
   address: (memory) => ref.address(asBuffer(memory)),
   encode: (text) => new Uint8Array(encode(text)),

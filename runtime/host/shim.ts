@@ -4,7 +4,18 @@ import type { Host } from "./host.ts";
 /** The shim's object on the global object. */
 declare const reg: Pick<
   Host,
-  "arch" | "program" | "args" | "environ" | "held" | "runJobs" | "collect" | "errno" | "address" | "encode" | "decode"
+  | "arch"
+  | "program"
+  | "args"
+  | "environ"
+  | "held"
+  | "runJobs"
+  | "collect"
+  | "forked"
+  | "errno"
+  | "address"
+  | "encode"
+  | "decode"
 > & {
   readonly libc: never;
   /** Whether the snapshot is being made. */
@@ -37,6 +48,7 @@ export const host: Host = {
   },
   runJobs: reg.runJobs,
   collect: reg.collect,
+  forked: reg.forked,
   errno: reg.errno,
   address: reg.address,
   encode: reg.encode,

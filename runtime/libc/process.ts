@@ -20,17 +20,18 @@ export function clone3(flags: number, cgroup?: number): number {
   args
     .setU64(CLONE_ARGS.exit_signal, (flags & C.CLONE_PARENT) === 0 ? SIGCHLD : 0)
     .setU64(CLONE_ARGS.cgroup, cgroup ?? 0);
-  return checked(
-    libc.syscall(C.SYS_clone3, args.bytes, CLONE_ARGS.size, 0, 0, 0),
-    "clone3(2)",
-    `flags 0x${flags.toString(16)}`,
-  );
+  const pid = libc.syscall(C.SYS_clone3, args.bytes, CLONE_ARGS.size, 0, 0, 0);
+  if (pid === 0) host.forked();
+  return checked(pid, "clone3(2)", `flags 0x${flags.toString(16)}`);
 }
 
 /** fork(2), to a child that does this, see inChild. Returns its pid. Native host only. */
 export function fork(subject: string, child: () => never, failed?: (error: unknown) => void): number {
   const pid = libc.fork();
-  if (pid === 0) inChild(child, failed);
+  if (pid === 0) {
+    host.forked();
+    inChild(child, failed);
+  }
   return checked(pid, "fork(2)", subject);
 }
 
