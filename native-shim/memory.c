@@ -75,7 +75,7 @@ static struct page *page_of(const struct header *header) {
     return in_snapshot ? &of_snapshot : (struct page *)((uintptr_t)header & ~(uintptr_t)(PAGE - 1));
 }
 
-static uint8_t *areas, *areas_end; /* the last area, and the first: the kernel puts each below those before */
+static uint8_t *areas, *areas_end; /* the first area and those that the kernel has put right below */
 
 static struct page *new_pages(size_t length) {
     static uint8_t *area, *area_end;
@@ -88,8 +88,9 @@ static struct page *new_pages(size_t length) {
             return memory == MAP_FAILED ? NULL : (struct page *)memory;
         area = memory;
         area_end = memory + whole;
-        areas = area;
         areas_end = areas_end == NULL ? area_end : areas_end;
+        if (areas == NULL || (areas == area_end && areas_end - areas < 4 * FIRST_AREA))
+            areas = area; /* of a heap that has become large, most is not written to by a child */
         area_size = AREA;
     }
     area += length;
@@ -166,7 +167,7 @@ void memory_trim(void) {
         empty = page->next, munmap(page, page->length);
 }
 
-/* The heap, which is about to be written to, and the program's own pages, which fork(2) leaves out. Where the calls fail each page comes at its time. */
+/* The heap, which is about to be written to, and the program's pages, which fork(2) leaves out. Where a call fails each page comes at its time. */
 void memory_forked(void) {
     for (uint8_t *part = areas; part < areas_end; part += AREA)
         madvise(part, AREA, POPULATE_WRITE);

@@ -84,9 +84,11 @@ test("a process that is killed while exec makes it is named, with what may have 
     try {
       const members = () =>
         findCgroups(fixture.mark).flatMap((path) => readFileSync(join(path, "cgroup.procs"), "utf8").split("\n"));
-      const born = () => readFileSync(`/proc/${exec.pid}/task/${exec.pid}/children`, "utf8").trim();
-      const pid = waitUntil("the process is in the container's cgroup", () => members().includes(born()) && born());
-      process.kill(Number(pid), "SIGKILL");
+      const pid = waitUntil("the process is in the container's cgroup", () => {
+        const child = Number(readFileSync(`/proc/${exec.pid}/task/${exec.pid}/children`, "utf8"));
+        return child > 0 && members().includes(`${child}`) && child;
+      });
+      process.kill(pid, "SIGKILL");
       fixture.succeed("resume", id);
       const [status, message] = await ended;
       assert.equal(status, [255, null]);
