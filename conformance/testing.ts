@@ -7,6 +7,7 @@
  *   lifecycle.run();
  */
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { release } from "node:os";
 import { delimiter, join } from "node:path";
 import type { Callback, Test } from "uvu";
 
@@ -56,6 +57,12 @@ function isExecutable(path: string): boolean {
 
 function isMounted(pattern: RegExp): boolean {
   return pattern.test(readFileSync("/proc/self/mounts", "utf8"));
+}
+
+/** Whether the kernel is this one or newer. */
+export function isLinux(wantedMajor: number, wantedMinor: number): boolean {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
 export const root: Need = need("root", process.getuid?.() === 0);

@@ -210,7 +210,10 @@ test("a kill for memory is told, whether of a child or of an added process, and 
     assert.is((await tasks.call("State", { id })).status, 2);
     // It is told before the kernel has taken the memory back, and what comes until then may be what it kills next.
     const inUse = () => numbers(directory, file)[""] ?? 0;
-    for (let waited = 0; inUse() > 8 * MIB && waited < 500; waited++) await sleep(10);
+    for (let waited = 0; inUse() > 8 * MIB; waited++) {
+      assert.ok(waited < 1000, `${inUse()} bytes are in use`);
+      await sleep(10);
+    }
     const before = shim.events.length;
     await tasks.call("Exec", { id, execId: "a", spec: spec("tail", "/dev/zero") });
     await tasks.call("Start", { id, execId: "a" });

@@ -8,7 +8,7 @@ import { BOOTSTRAP_PARAMS } from "../../runtime/shim/proto/bootstrap.ts";
 import type { Bundle } from "../fixtures/bundle.ts";
 import { waitUntil } from "../fixtures/fixture.ts";
 import { type ShimFixture, type Started, type Tasks, withShim } from "../fixtures/shim-fixture.ts";
-import { cgroups, mounting, needs, root } from "../testing.ts";
+import { cgroups, isLinux, mounting, need, needs, root } from "../testing.ts";
 
 const ahead = suite("shim: ahead");
 const test = needs(ahead, root, mounting, cgroups);
@@ -52,7 +52,13 @@ function heapOf(pid: number, field: string): number {
   return values.reduce((sum, value) => sum + value, 0);
 }
 
-test("a worker has taken its heap as a whole, so that neither it nor the shim copies it page by page", () =>
+needs(
+  ahead,
+  root,
+  mounting,
+  cgroups,
+  need("Linux 5.14", isLinux(5, 14)),
+)("a worker has taken its heap as a whole, so that neither it nor the shim copies it page by page", () =>
   withShim(async (shim) => {
     const bundle = shim.bundle("exit 3");
     const { id, tasks, started: shimOf } = await started(shim, bundle);
@@ -61,7 +67,8 @@ test("a worker has taken its heap as a whole, so that neither it nor the shim co
     assert.is(heapOf(worker, "Shared_Dirty"), 0);
     assert.is(await exitStatus(shim, tasks, id, bundle), 3);
     await shim.finish(id, tasks, shimOf);
-  }));
+  }),
+);
 
 test("without the worker that waited for Create, another makes the container", () =>
   withShim(async (shim) => {

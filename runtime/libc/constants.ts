@@ -139,8 +139,8 @@ export const WNOHANG = 1;
 export const WEXITED = 4;
 export const WNOWAIT = 0x1000000;
 export const CLD_EXITED = 1;
+export const P_ALL = 0;
 export const P_PID = 1;
-export const P_PIDFD = 3;
 
 // poll.h
 export const POLLIN = 1;

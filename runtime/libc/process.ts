@@ -9,9 +9,6 @@ import { cString, cStringArray, Struct } from "./memory.ts";
 import { CLONE_ARGS, SIGINFO, SIGSET } from "./structs.ts";
 
 const SIGCHLD = 17;
-/** idtype_t of waitid(2) */
-const P_ALL = 0;
-const P_PID = 1;
 
 /** clone3(2) as fork: 0 in the child. `flags` is the CLONE_* set; the exit signal is SIGCHLD unless CLONE_PARENT. Native host only. */
 export function clone3(flags: number, cgroup?: number): number {
@@ -75,7 +72,7 @@ export function waitFor(pid: number): ExitStatus {
 /** Waits for the end of a child and says how it came. The child is still to be reaped: until then its pid is nobody else's. waitid(2), again after EINTR. */
 export function lookAtEnd(pid: number): ExitStatus {
   const info = new Struct(SIGINFO.size);
-  while (libc.waitid(P_PID, pid, info.bytes, C.WEXITED | C.WNOWAIT) === -1)
+  while (libc.waitid(C.P_PID, pid, info.bytes, C.WEXITED | C.WNOWAIT) === -1)
     if (host.errno() !== EINTR) throw new SyscallError("waitid(2)", `${pid}`, host.errno());
   const status = info.i32(SIGINFO.si_status);
   return info.i32(SIGINFO.si_code) === C.CLD_EXITED ? { code: status } : { signal: status };
@@ -88,7 +85,7 @@ export function keepChildren(): void {
 
 /** Whether the process is a child of this one, ended or not. waitid(2). */
 export function isChild(pid: number): boolean {
-  return libc.waitid(P_PID, pid, null, C.WEXITED | C.WNOHANG | C.WNOWAIT) === 0;
+  return libc.waitid(C.P_PID, pid, null, C.WEXITED | C.WNOHANG | C.WNOWAIT) === 0;
 }
 
 /** Reaps the children that have ended, apart from one whose status somebody else wants. waitid(2). */
@@ -96,7 +93,7 @@ export function reapOthers(except: number): void {
   const info = new Struct(SIGINFO.size);
   for (;;) {
     info.setI32(SIGINFO.si_pid, 0);
-    if (libc.waitid(P_ALL, 0, info.bytes, C.WEXITED | C.WNOHANG | C.WNOWAIT) === -1) return;
+    if (libc.waitid(C.P_ALL, 0, info.bytes, C.WEXITED | C.WNOHANG | C.WNOWAIT) === -1) return;
     const pid = info.i32(SIGINFO.si_pid);
     if (pid === 0 || pid === except) return;
     libc.waitpid(pid, null, C.WNOHANG);
