@@ -4,6 +4,7 @@
  *   checkpointed talk ADDRESS PORT N    its client: sends N lines, one each 20 ms, and writes the answers to standard output
  *   checkpointed both PORT FILE         server and client in one process, over the loopback interface; the client's answers go to FILE
  *   checkpointed lock FILE              holds a lock on FILE
+ *   checkpointed vfork FILE             makes children by vfork(2) all the time, which take 15 ms until they end, and counts them in FILE
  *   checkpointed send SOCKET            sends a number, counting on, to a unix datagram socket every 20 ms
  */
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void nap(void) {
@@ -78,6 +80,24 @@ static void send_to(const char *path) {
     }
 }
 
+static void keep_making_children(const char *path) {
+    int fd = open(path, O_RDWR | O_CREAT, 0644);
+    if (fd < 0) err(1, "%s", path);
+    for (int n = 1;; n++) {
+        char text[32];
+        int length = snprintf(text, sizeof text, "%d\n", n);
+        if (pwrite(fd, text, (size_t)length, 0) < 0) err(1, "%s", path);
+        pid_t child = vfork();
+        if (child < 0) err(1, "vfork");
+        if (child == 0) {
+            usleep(15000);
+            _exit(0);
+        }
+        if (waitpid(child, NULL, 0) < 0) err(1, "waitpid");
+        usleep(1000);
+    }
+}
+
 int main(int argc, char **argv) {
     const char *mode = argc > 2 ? argv[1] : "";
     if (strcmp(mode, "serve") == 0 && argc == 4) {
@@ -98,6 +118,8 @@ int main(int argc, char **argv) {
         int fd = open(argv[2], O_RDWR | O_CREAT, 0644);
         if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) err(1, "%s", argv[2]);
         for (;;) pause();
+    } else if (strcmp(mode, "vfork") == 0) {
+        keep_making_children(argv[2]);
     } else if (strcmp(mode, "send") == 0) {
         send_to(argv[2]);
     } else {

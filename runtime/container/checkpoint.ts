@@ -19,6 +19,7 @@ import { externalFiles, findDescriptors, writeDescriptors } from "./criu/descrip
 import { removeEarlier } from "./criu/images.ts";
 import { findExternalMounts } from "./criu/mounts.ts";
 import { type CriuDirectories, type CriuOptions, commonOptions, openDirectories, refusal } from "./criu/options.ts";
+import { withoutVfork } from "./criu/vfork.ts";
 import { destroy } from "./delete.ts";
 import type { Compose } from "./plan.ts";
 
@@ -89,10 +90,12 @@ function save(container: Container, program: string, options: CheckpointOptions,
   try {
     criu.checkVersion();
     checkFeatures(criu, { memoryTracking: preDump || parentPath !== undefined, lazyPages: options.lazyPages ?? false });
-    const response = criu.request(
-      { type: preDump ? REQUEST.preDump : REQUEST.dump, options: request },
-      { notified: (notification) => notified(notification, options) },
-    );
+    const dump = () =>
+      criu.request(
+        { type: preDump ? REQUEST.preDump : REQUEST.dump, options: request },
+        { notified: (notification) => notified(notification, options) },
+      );
+    const response = request.freezeCgroup === undefined ? dump() : withoutVfork(container.cgroup, dump);
     if (!response.success) throw refusal(`save container "${options.id}"`, response, directories, LOG_FILE);
     if (!preDump) removeEarlier(directories.images);
   } finally {

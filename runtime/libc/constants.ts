@@ -213,6 +213,9 @@ export const TIOCGPTN = 0x80045430;
 
 // System calls by number. From 424 on the numbers are the same on every machine (Linux 5.1 and later).
 export const SYS_fcntl = arm64 ? 25 : 72;
+export const SYS_clone = arm64 ? 220 : 56;
+/** arm64 has clone alone. */
+export const SYS_vfork = arm64 ? undefined : 58;
 export const SYS_rt_sigaction = arm64 ? 134 : 13;
 export const SYS_pivot_root = arm64 ? 41 : 155;
 export const SYS_getdents64 = arm64 ? 61 : 217;
