@@ -1,7 +1,7 @@
 /** `reg exec`: runs one more process in a container, in its namespaces and its cgroup. */
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { endedEarly, killSpawned, type Spawned, welcome } from "../init/enter.ts";
+import { endedEarly, killSpawned, receive, type Spawned, welcome } from "../init/enter.ts";
 import { spawnExec } from "../init/exec.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, withFd } from "../libc/file.ts";
@@ -19,7 +19,7 @@ import { adjustOomScore, giveStandardDescriptors } from "./admit.ts";
 import { connectIfGiven, handOverTerminal, sendPidfd, writePidFile } from "./caller.ts";
 import { Container } from "./container.ts";
 import { Foreground } from "./foreground.ts";
-import { type Interrupt, receive } from "./interrupt.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { Rollback } from "./rollback.ts";
 import { handOverListener } from "./seccomp.ts";
 
@@ -195,7 +195,7 @@ function serve(
 ): number | undefined {
   let terminal: number | undefined;
   for (;;) {
-    const received = receive(spawned.channel, interrupt);
+    const received = receive(spawned, interrupt);
     // Most often the container has ended, and the process with it.
     if (received === undefined) throw container.isAlive() ? endedEarly(spawned, "the process") : notRunning();
     const { message, descriptors } = received;
@@ -218,10 +218,11 @@ function serve(
   }
 }
 
-function startNow({ channel }: Spawned, interrupt: Interrupt | undefined, rollback: Rollback): void {
+function startNow(spawned: Spawned, interrupt: Interrupt | undefined, rollback: Rollback): void {
+  const { channel } = spawned;
   try {
     channel.send({ type: "start" });
-    const answer = receive(channel, interrupt); // the channel closes on exec
+    const answer = receive(spawned, interrupt); // the channel closes on exec
     if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
     channel.close();
   } catch (error) {

@@ -3,6 +3,7 @@
  * made here too; CRIU takes init's part.
  */
 import { fromErrorData, RegError } from "../errors/errors.ts";
+import { receive } from "../init/enter.ts";
 import { RESTORE_FDS, type Staged, setUpNetwork, spawnRestore } from "../init/restore.ts";
 import * as C from "../libc/constants.ts";
 import { close, mkdir, readText, rmdir } from "../libc/file.ts";
@@ -26,7 +27,7 @@ import { type CriuDirectories, type CriuOptions, commonOptions, openDirectories,
 import { checkPages } from "./criu/pages.ts";
 import { removeStopped, runPoststop } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
-import { type Interrupt, receive } from "./interrupt.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { moveInto } from "./network.ts";
 import { NewCgroup } from "./new-cgroup.ts";
 import { NewResctrl } from "./new-resctrl.ts";
@@ -185,7 +186,7 @@ class Restoration {
     this.rollback.add(() => endChild(pid));
     try {
       admit(pid);
-      const received = receive(channel, interrupt);
+      const received = receive({ pid, channel }, interrupt);
       if (received?.message.type === "error") throw fromErrorData(received.message.error);
       const socket = received?.descriptors[0];
       if (received?.message.type === "staged" && socket !== undefined)

@@ -1,11 +1,12 @@
 /** `reg run`: create and start in one; in the foreground it stays, forwards signals and the terminal, and passes the status on. */
 import { fromErrorData } from "../errors/errors.ts";
+import { receive } from "../init/enter.ts";
 import type { ExitStatus } from "../libc/process.ts";
 import { writePidFile } from "./caller.ts";
 import { type Built, build } from "./create.ts";
 import { removeStopped } from "./delete.ts";
 import { Foreground } from "./foreground.ts";
-import { type Interrupt, receive } from "./interrupt.ts";
+import type { Interrupt } from "./interrupt.ts";
 import { NotifyRelay } from "./notify.ts";
 import type { CreateOptions } from "./plan.ts";
 import { poststart } from "./start.ts";
@@ -50,9 +51,9 @@ export function run(options: RunOptions): ExitStatus | undefined {
 }
 
 /** No exec fifo is needed when the one who starts is the one who created: the channel says it, and shows the execve(2). */
-function startNow({ channel, told }: Built, interrupt: Interrupt | undefined): void {
+function startNow({ pid, channel, told }: Built, interrupt: Interrupt | undefined): void {
   if (!told) channel.send({ type: "start" });
-  const answer = receive(channel, interrupt); // the channel closes on exec
+  const answer = receive({ pid, channel }, interrupt); // the channel closes on exec
   channel.close();
   if (answer?.message.type === "error") throw fromErrorData(answer.message.error);
 }

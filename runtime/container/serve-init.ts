@@ -1,13 +1,13 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
 import { at, fromErrorData, RegError } from "../errors/errors.ts";
-import { endedEarly, type Spawned, welcome } from "../init/enter.ts";
+import { endedEarly, receive, type Spawned, welcome } from "../init/enter.ts";
 import type { FromInit } from "../init/protocol.ts";
 import { writeText } from "../libc/file.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";
 import { handOverTerminal } from "./caller.ts";
 import type { Container } from "./container.ts";
-import { type Interrupt, receive } from "./interrupt.ts";
+import type { Interrupt } from "./interrupt.ts";
 import type { NewCgroup } from "./new-cgroup.ts";
 import { handOverListener } from "./seccomp.ts";
 
@@ -25,7 +25,7 @@ export function serveInit(
   const { channel, pid } = spawned;
   let terminal: number | undefined;
   for (;;) {
-    const received = receive(channel, interrupt);
+    const received = receive(spawned, interrupt);
     if (received === undefined) throw endedEarly(spawned, "container init");
     const { message, descriptors } = received;
     // What the container can see may have been taken over from inside it.

@@ -22,7 +22,8 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, inChild, isChild, lookAtEnd, prctl, setns, waitFor } from "../libc/process.ts";
+import { poll } from "../libc/poll.ts";
+import { clone3, closeFrom, hasEnded, inChild, isChild, lookAtEnd, prctl, setns, waitFor } from "../libc/process.ts";
 import { controlTerminal } from "../linux/tty.ts";
 import type { JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { Channel } from "./channel.ts";
@@ -30,6 +31,8 @@ import type { FromInit, ToInit } from "./protocol.ts";
 import { newSession } from "./steps/become-user.ts";
 
 const SIGKILL = 9;
+/** How long a process may say nothing until it is asked whether it is still there. */
+const LOOK_MS = 1000;
 
 /** The runtime's end of the channel with a process that it has started. */
 export type RuntimeChannel = Channel<ToInit, FromInit>;
@@ -127,6 +130,37 @@ export class Birth {
     if (this.#channel.read() === undefined) throw runtimeGone();
     newSession();
     if (this.#hasTerminal) controlTerminal();
+  }
+}
+
+/** Whether what is being made is still wanted. */
+export interface Wanted {
+  /** Readable when there may be something to check. */
+  readonly fd: number;
+  /** Throws when the caller wants an end. */
+  readonly check: () => void;
+}
+
+/**
+ * The next message of a process, unless its caller loses interest before it comes. undefined when it has closed its end, or has ended: one that
+ * was killed between the birth of its clone and its message of that leaves the channel to the clone, which waits for us.
+ */
+export function receive<Received>(
+  { pid, channel }: { readonly pid: number; readonly channel: Channel<never, Received> },
+  wanted?: Wanted,
+): ReturnType<Channel<never, Received>["receive"]> {
+  for (let ended = false; ; ) {
+    const [readable, asked] = poll(
+      [
+        [channel.fd, C.POLLIN],
+        [wanted?.fd, C.POLLIN],
+      ],
+      ended ? 0 : LOOK_MS,
+    );
+    if (readable) return channel.receive(); // what is there already counts: a signal may be for the program that has just started
+    if (asked) wanted?.check();
+    if (ended) return undefined;
+    ended = hasEnded(pid); // it may have said something last of all: so there is one more look
   }
 }
 

@@ -19,12 +19,14 @@ import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
 import {
   becomeUntraceable,
+  endedEarly,
   inClone,
   joinNamespaces,
   joinPidNamespace,
   type OpenedNamespace,
   openNamespaces,
   type RuntimeChannel,
+  receive,
   replaceBy,
   type Spawned,
 } from "./enter.ts";
@@ -120,7 +122,7 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): Spawned {
 /** What comes of the process outside: init, for the time being, or the init that it has cloned. */
 function spawnedBy(outside: number, channel: RuntimeChannel, { namespaces }: Plan): Spawned {
   const spawned = { pid: outside, channel };
-  const pid = receivePid(channel);
+  const pid = receivePid(spawned);
   if (!joinsPid(namespaces)) replaceBy(spawned, pid);
   return spawned;
 }
@@ -139,12 +141,12 @@ function closeInherited({ plan, descriptors: { channel, execFifo, trees } }: Ini
 }
 
 /** The pid that the process outside reports. */
-function receivePid(channel: RuntimeChannel): number {
-  const received = channel.receive();
+function receivePid(spawned: Spawned): number {
+  const received = receive(spawned);
   if (received?.message.type === "pid") return received.message.pid;
   if (received?.message.type === "error")
     throw new RegError(received.message.error.code, received.message.error.message, received.message.error);
-  throw new RegError("EPIPE", "init ended before it had started");
+  throw endedEarly(spawned, "container init");
 }
 
 /**

@@ -78,6 +78,13 @@ export function lookAtEnd(pid: number): ExitStatus {
   return info.i32(SIGINFO.si_code) === C.CLD_EXITED ? { code: status } : { signal: status };
 }
 
+/** Whether a child has ended, and is still to be reaped. True too for what is no child, or none any more. waitid(2). */
+export function hasEnded(pid: number): boolean {
+  const info = new Struct(SIGINFO.size);
+  if (libc.waitid(C.P_PID, pid, info.bytes, C.WEXITED | C.WNOHANG | C.WNOWAIT) === -1) return true;
+  return info.i32(SIGINFO.si_pid) !== 0;
+}
+
 /** Makes waitpid(2) work where the caller ignores SIGCHLD: children would vanish without a status. On Node, libuv has a handler. */
 export function keepChildren(): void {
   if (host.kind === "native") libc.signal(SIGCHLD, 0);
