@@ -7,6 +7,7 @@ import * as assert from "uvu/assert";
 import type { ShareOptions, ShareReport } from "../../runtime/reg-env/share/share.ts";
 import { shareStore } from "../../runtime/reg-env/share/share.ts";
 import { storesAt } from "../../runtime/reg-env/share/stores/find.ts";
+import type { ImageStore } from "../../runtime/reg-env/share/stores/store.ts";
 
 const temporary: string[] = [];
 process.on("exit", () => {
@@ -125,10 +126,11 @@ export class FakeStore {
     return fs.lstatSync(join(this.diff(layer), path)).ino;
   }
 
-  share(options: Partial<ShareOptions> = {}): Promise<ShareReport> {
+  /** `read`: says something else than the store's own. */
+  share(options: Partial<ShareOptions> = {}, read?: (own: ImageStore) => ImageStore["read"]): Promise<ShareReport> {
     const [store] = storesAt(this.root);
     if (store === undefined) throw new Error("no store");
-    return shareStore(store, {
+    return shareStore(read === undefined ? store : { ...store, read: read(store) }, {
       exclusions: [],
       linkToMounted: false,
       dryRun: false,

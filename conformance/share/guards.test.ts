@@ -8,6 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ShareReport } from "../../runtime/reg-env/share/share.ts";
 import { storesAt } from "../../runtime/reg-env/share/stores/find.ts";
+import type { ImageStore } from "../../runtime/reg-env/share/stores/store.ts";
 import { watchStores } from "../../runtime/reg-env/share/watch.ts";
 import { mounting, needs, program, root } from "../testing.ts";
 import { assertSame, dumpStore, FakeStore, temporaryDirectory } from "./fake-store.ts";
@@ -125,6 +126,21 @@ test("a layer that a container has is writable, even if an image's record has it
   const inode = store.inode("writable", "usr/lib/libc.so");
   assert.equal((await store.share()).layers, { free: 2, mounted: 0, excluded: 0 });
   assert.is(store.inode("writable", "usr/lib/libc.so"), inode);
+});
+
+test("what counts as mounted on a supposition is looked at again, and left alone while it does", async () => {
+  const supposing = (times: number) => (own: ImageStore) => {
+    let looks = 0;
+    return (...args: Parameters<ImageStore["read"]>) => {
+      const state = own.read(...args);
+      if (++looks > times) return state;
+      return { layers: state.layers.map((layer) => ({ ...layer, state: "mounted" as const })), supposed: true };
+    };
+  };
+  const store = twins();
+  const [kept, shared] = [await store.share({}, supposing(1000)), await store.share({}, supposing(2))];
+  assert.equal([kept.done.files, kept.layers.mounted], [0, 2]);
+  assert.equal([shared.done.files, shared.layers.mounted], [1, 0]);
 });
 
 test("a layer that is not complete stays as it is, and one of composefs", async () => {

@@ -1,6 +1,6 @@
 /** `reg-env share`: the equal files of an image store's read-only layers become one inode each, and so one copy on disk and in memory. */
 import { digestOf } from "../../reg/digest.ts";
-import { readMountTables } from "../mount-tables.ts";
+import { type MountTables, readMountTables } from "../mount-tables.ts";
 import { Digests } from "./digests.ts";
 import { domainsOf } from "./domains.ts";
 import { withEngineLock } from "./engine-lock.ts";
@@ -8,12 +8,14 @@ import { groupFiles } from "./groups.ts";
 import { findMerges, type Gain, gainOf, type Merge } from "./plan.ts";
 import { type Done, Keepers, type Replacement, replaceAll } from "./replace.ts";
 import { type Scan, scanLayers } from "./scan.ts";
-import type { Exclusion, ImageStore, Layer } from "./stores/store.ts";
+import type { Exclusion, ImageStore, Layer, StoreState } from "./stores/store.ts";
 import { copyAll, findCopies } from "./undo.ts";
 import { type Recovered, Workplace } from "./workplace.ts";
 
 /** Some tenths of a second: to free the file that was replaced is most of it. */
 const BATCH = 200;
+/** What can not be looked up so many times in a row is there to stay, such as what no process shows the way to any more. */
+const LOOKS = 5;
 
 export interface ShareOptions {
   readonly exclusions: readonly Exclusion[];
@@ -69,8 +71,7 @@ export async function shareStore(store: ImageStore, options: ShareOptions): Prom
           () => onWait(store.engine),
           () => workplace.begin(),
         );
-    const { tables, hiddenPids } = readMountTables();
-    const { layers, unclear } = store.read(options.exclusions, tables);
+    const { layers, unclear, tables, hiddenPids } = readStore(store, options.exclusions);
     const domainOf = domainsOf(store, options.domains ?? [], tables);
     const domains = layers.map(({ id }) => domainOf(id));
     const scan = await scanLayers(store.base, layers, {
@@ -98,6 +99,18 @@ export async function shareStore(store: ImageStore, options: ShareOptions): Prom
     };
   } finally {
     workplace.close();
+  }
+}
+
+/**
+ * The store and the mounts of now. Of a process that ends while it is looked at, such as a container's of another engine on the machine, the
+ * mounts can be read and then not looked up any more: so it is asked again.
+ */
+function readStore(store: ImageStore, exclusions: readonly Exclusion[]): StoreState & MountTables {
+  for (let look = 1; ; look++) {
+    const mounts = readMountTables();
+    const state = store.read(exclusions, mounts.tables);
+    if (!state.supposed || look === LOOKS) return { ...state, ...mounts };
   }
 }
 
@@ -174,8 +187,8 @@ async function carryOut(
       store.lockFile,
       () => onWait(store.engine),
       () => {
-        const { tables } = readMountTables();
-        const states = new Map(store.read(exclusions, tables).layers.map(({ id, state }) => [id, state]));
+        const { layers: now, tables } = readStore(store, exclusions);
+        const states = new Map(now.map(({ id, state }) => [id, state]));
         const domainOf = domainsOf(store, selections, tables);
         const stateOf = (layer: number) => {
           const { id = "" } = layers[layer] ?? {};

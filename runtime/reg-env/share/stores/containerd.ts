@@ -46,7 +46,7 @@ function read(
   mountTables: readonly MountTable[],
 ): StoreState {
   const snapshots = snapshotsOf(readBolt(`${base}/metadata.db`));
-  const mounted = mountedSnapshots(base, snapshots, mountTables);
+  const { mounted, supposed } = mountedSnapshots(base, snapshots, mountTables);
   const excluded = exclusions.length === 0 ? undefined : excludedSnapshots(root, exclusions);
   const nameless = namelessOverlay(mountTables);
   const layers: Layer[] = [];
@@ -56,7 +56,7 @@ function read(
     const state = excluded?.(snapshot.key) ? "excluded" : isMounted ? "mounted" : "free";
     layers.push({ id: snapshot.id, directory: `snapshots/${snapshot.id}/fs`, state });
   }
-  return nameless === undefined ? { layers } : { layers, unclear: nameless };
+  return nameless === undefined ? { layers, supposed } : { layers, unclear: nameless };
 }
 
 /** By their keys. */
@@ -94,14 +94,14 @@ function mountedSnapshots(
   base: string,
   snapshots: ReadonlyMap<string, Snapshot>,
   mountTables: readonly MountTable[],
-): Set<string> {
+): { readonly mounted: ReadonlySet<string>; readonly supposed: boolean } {
   const directories = new Map([...snapshots.values()].map(({ id }) => [id, `${base}/snapshots/${id}/fs`]));
-  const ids = mountedIds(directories, mountTables);
+  const { ids, supposed } = mountedIds(directories, mountTables);
   const mounted = new Set<string>();
   for (const { key, id } of snapshots.values()) {
     if (!ids.has(id)) continue;
     for (let at = snapshots.get(key); at !== undefined && !mounted.has(at.key); at = snapshots.get(at.parent ?? ""))
       mounted.add(at.key);
   }
-  return mounted;
+  return { mounted, supposed };
 }

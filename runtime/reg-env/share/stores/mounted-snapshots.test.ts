@@ -17,7 +17,8 @@ for (const store of [own, other])
   for (const id of directories.keys()) fs.mkdirSync(join(store, id, "fs"), { recursive: true });
 const escaped = own.replaceAll(" ", "\\040").replaceAll(":", "\\134:").replaceAll(",", "\\054");
 
-const mounted = (line: string, root = "") => [...mountedIds(directories, [{ text: `${line}\n`, root }])].sort();
+const look = (line: string, root = "") => mountedIds(directories, [{ text: `${line}\n`, root }]);
+const mounted = (line: string, root = "") => [...look(line, root).ids].sort();
 const overlay = (options: string) => `36 25 0:32 / /merged rw shared:1 - overlay overlay rw,${options}`;
 
 tests("lower and upper directories, also with characters that are escaped", () => {
@@ -36,6 +37,8 @@ tests("another store's directory of the same number does not count", () => {
 tests("what can not be found there counts by its number", () => {
   assert.equal(mounted(overlay("lowerdir=1/fs:12/fs")), ["1", "12"]);
   assert.equal(mounted(overlay(`lowerdir=${other}/1/fs`), "/proc/0/root"), ["1"]);
+  assert.is(look(overlay(`lowerdir=${other}/1/fs`), "/proc/0/root").supposed, true);
+  assert.is(look(overlay(`lowerdir=${escaped}/1/fs`)).supposed, false);
   assert.equal(mounted(overlay("lowerdir=3/fs:/lib/fs:/1/fs/more")), []);
 });
 

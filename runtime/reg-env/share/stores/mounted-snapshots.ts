@@ -6,25 +6,32 @@
 import * as fs from "node:fs";
 import type { MountTable } from "../../mount-tables.ts";
 
+export interface MountedIds {
+  readonly ids: ReadonlySet<string>;
+  /** Some of them count by their number, as a path was not found: its mount may have gone since the tables were read. */
+  readonly supposed: boolean;
+}
+
 /** Ids of the snapshots, of those in `directories` (by id), that a mount shows or is made of. */
-export function mountedIds(
-  directories: ReadonlyMap<string, string>,
-  mountTables: readonly MountTable[],
-): ReadonlySet<string> {
+export function mountedIds(directories: ReadonlyMap<string, string>, mountTables: readonly MountTable[]): MountedIds {
   const idsByInode = new Map<string, string>();
   for (const [id, directory] of directories) {
     const inode = inodeOf(directory);
     if (inode !== undefined) idsByInode.set(inode, id);
   }
-  const mounted = new Set<string>();
+  const ids = new Set<string>();
+  let supposed = false;
   for (const { number, inodes } of mentions(mountTables)) {
-    if (inodes.size === 0 && directories.has(number)) mounted.add(number);
+    if (inodes.size === 0 && directories.has(number)) {
+      ids.add(number);
+      supposed = true;
+    }
     for (const inode of inodes) {
       const id = idsByInode.get(inode);
-      if (id !== undefined) mounted.add(id);
+      if (id !== undefined) ids.add(id);
     }
   }
-  return mounted;
+  return { ids, supposed };
 }
 
 interface Mention {

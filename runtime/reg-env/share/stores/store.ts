@@ -25,6 +25,8 @@ export interface StoreState {
   readonly layers: readonly Layer[];
   /** What makes it impossible to say which layers are mounted: then all of them count as mounted. */
   readonly unclear?: string;
+  /** Layers count as mounted as a path was not found by which something was mounted: it may have gone since, and another look tell more. */
+  readonly supposed?: boolean;
 }
 
 /** An image store of some engine. */
