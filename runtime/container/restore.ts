@@ -7,8 +7,7 @@ import { receive } from "../init/enter.ts";
 import { RESTORE_FDS, type Staged, setUpNetwork, spawnRestore } from "../init/restore.ts";
 import * as C from "../libc/constants.ts";
 import { close, mkdir, readText, rmdir } from "../libc/file.ts";
-import { libc } from "../libc/libc.ts";
-import { type ExitStatus, isChild, waitFor } from "../libc/process.ts";
+import { type ExitStatus, endChild } from "../libc/process.ts";
 import { type CgroupHost, parseOwnCgroups } from "../linux/cgroup/host.ts";
 import { Criu, type Notification } from "../linux/criu/criu.ts";
 import { findCriu } from "../linux/criu/program.ts";
@@ -101,8 +100,6 @@ interface Restoring {
   readonly directories: CriuDirectories;
   readonly interrupt: Interrupt | undefined;
 }
-
-const SIGKILL = 9;
 
 class Restoration {
   readonly #given: Restoring;
@@ -263,13 +260,6 @@ class Restoration {
     }
     handOverTerminal(this.#consoleSocket, master);
   }
-}
-
-/** Kills and reaps a child, unless that has been done. */
-function endChild(pid: number): void {
-  if (!isChild(pid)) return;
-  libc.kill(pid, SIGKILL); // cannot fail: not reaped yet, it is still ours
-  waitFor(pid);
 }
 
 /** Namespaces of which CRIU takes a descriptor. */

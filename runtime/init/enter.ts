@@ -23,7 +23,18 @@ import * as C from "../libc/constants.ts";
 import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
 import { poll } from "../libc/poll.ts";
-import { clone3, closeFrom, hasEnded, inChild, isChild, lookAtEnd, prctl, setns, waitFor } from "../libc/process.ts";
+import {
+  clone3,
+  closeFrom,
+  endChild,
+  hasEnded,
+  inChild,
+  isChild,
+  lookAtEnd,
+  prctl,
+  setns,
+  waitFor,
+} from "../libc/process.ts";
 import { controlTerminal } from "../linux/tty.ts";
 import type { JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { Channel } from "./channel.ts";
@@ -198,9 +209,7 @@ export function runtimeGone(): RegError {
 /** Takes a spawned process back: it is killed and reaped. */
 export function killSpawned({ pid, channel }: Spawned): void {
   channel.close();
-  // A child of ours, not reaped yet: it can be no other's pid. Neither call can fail but where it has been reaped, and is gone then.
-  libc.kill(pid, SIGKILL);
-  waitFor(pid);
+  endChild(pid);
 }
 
 /** Joins a pid namespace, which is for children only. */

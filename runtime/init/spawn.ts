@@ -10,7 +10,7 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, writeAll } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { clone3, closeFrom, spawn, unshare } from "../libc/process.ts";
+import { clone3, closeFrom, endChild, spawn, unshare } from "../libc/process.ts";
 import { socketPair } from "../libc/socket.ts";
 import { openCgroup } from "../linux/cgroup/cgroup.ts";
 import { moveAside, runsAlone } from "../linux/processor.ts";
@@ -122,7 +122,13 @@ function cloneInit(task: InitTask, channel: RuntimeChannel): Spawned {
 /** What comes of the process outside: init, for the time being, or the init that it has cloned. */
 function spawnedBy(outside: number, channel: RuntimeChannel, { namespaces }: Plan): Spawned {
   const spawned = { pid: outside, channel };
-  const pid = receivePid(spawned);
+  let pid: number;
+  try {
+    pid = receivePid(spawned);
+  } catch (error) {
+    endChild(outside);
+    throw error;
+  }
   if (!joinsPid(namespaces)) replaceBy(spawned, pid);
   return spawned;
 }

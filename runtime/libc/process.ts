@@ -8,6 +8,7 @@ import { libc } from "./libc.ts";
 import { cString, cStringArray, Struct } from "./memory.ts";
 import { CLONE_ARGS, SIGINFO, SIGSET } from "./structs.ts";
 
+const SIGKILL = 9;
 const SIGCHLD = 17;
 
 /** clone3(2) as fork: 0 in the child. `flags` is the CLONE_* set; the exit signal is SIGCHLD unless CLONE_PARENT. Native host only. */
@@ -93,6 +94,13 @@ export function keepChildren(): void {
 /** Whether the process is a child of this one, ended or not. waitid(2). */
 export function isChild(pid: number): boolean {
   return libc.waitid(C.P_PID, pid, null, C.WEXITED | C.WNOHANG | C.WNOWAIT) === 0;
+}
+
+/** Kills and reaps a child, unless that has been done. */
+export function endChild(pid: number): void {
+  if (!isChild(pid)) return;
+  libc.kill(pid, SIGKILL); // cannot fail: not reaped yet, it is still ours
+  waitFor(pid);
 }
 
 /** Reaps the children that have ended, apart from one whose status somebody else wants. waitid(2). */

@@ -3,7 +3,7 @@
  * posix_spawn(3) make them, waits in the kernel until its child has begun another program, and CRIU has stopped that child: it would wait
  * for it in vain, and refuse after ten seconds ("Unseizable non-zombie"). Source: kernel/fork.c, wait_for_vfork_done.
  */
-import { EINVAL, ENOENT, ESRCH } from "../../errors/errno.ts";
+import { EACCES, ENOENT, EPERM, ESRCH } from "../../errors/errno.ts";
 import * as C from "../../libc/constants.ts";
 import { isErrno, open, readDirectory, readText, withFd } from "../../libc/file.ts";
 import type { Cgroup } from "../../linux/cgroup/cgroup.ts";
@@ -55,7 +55,8 @@ function waits(pid: number): boolean {
       return MAY_BE_VFORK.includes(call);
     });
   } catch (error) {
-    if (isErrno(error, ENOENT, ESRCH, EINVAL)) return false; // it has ended, or the kernel does not tell: CONFIG_HAVE_ARCH_TRACEHOOK
+    // It has ended, or the kernel does not tell, or not us; then CRIU has to see.
+    if (isErrno(error, ENOENT, ESRCH, EACCES, EPERM)) return false;
     throw error;
   }
 }
