@@ -32,7 +32,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 /** What stands beside the layers: which file may import which. */
 const DOORS: readonly (readonly [from: RegExp, to: RegExp])[] = [
   // The runtime and init meet where one starts the other, and in the messages between them.
-  [/^container\//, /^init\/(protocol|channel|enter|spawn|exec|restore|task)\.ts$/],
+  [/^container\//, /^init\/(protocol|channel|spawned|spawn|exec|restore|task)\.ts$/],
   [/^cli\/commands\/init\.ts$/, /^init\/(enter|spawn|exec|restore|task)\.ts$/],
   // The Reg wing rewrites a config before a container is planned.
   [/^(cli\/|oci\/|index\.ts$)/, /^reg\//],

@@ -234,6 +234,16 @@ test("what cannot be saved or restored is said before anything is done", () =>
     chmodSync(broken, 0o755);
     const useless = fixture.reg("--criu", broken, "checkpoint", "--image-path", images, created);
     refused(useless, /CRIU at .* ended with status 1: Unexpected rt vDSO\nhint: .*criu check says what is missing/);
+    // Is killed, and leaves a child that has its end of the conversation.
+    const pidFile = fixture.path("pid");
+    const killed = fixture.write("killed", `#!/bin/sh\nsleep 1000 &\necho $! > ${pidFile}\nkill -9 $$\n`);
+    chmodSync(killed, 0o755);
+    try {
+      const silent = fixture.reg("--criu", killed, "checkpoint", "--image-path", images, created);
+      refused(silent, /CRIU at .* was killed by signal 9\nhint: /);
+    } finally {
+      process.kill(Number(readFileSync(pidFile, "utf8").trim() || Number.NaN), "SIGKILL"); // throws for no number
+    }
     assert.is(fixture.state(created).status, "running");
   }));
 

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What fails is about a process that has ended meanwhile: waitpid tells of it. */
 static long ask(int request, pid_t pid, long data) {
     return ptrace(request, pid, NULL, (void *)data);
 }
@@ -42,7 +43,7 @@ int main(int argc, char **argv) {
             continue;
         }
         int signal = WSTOPSIG(status) == SIGSTOP || WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-        ask(PTRACE_CONT, pid, signal); /* one that has been killed meanwhile is told by the next waitpid */
+        ask(PTRACE_CONT, pid, signal);
     }
     err(1, "waitpid");
 }

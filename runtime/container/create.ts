@@ -4,8 +4,8 @@
  */
 import { at } from "../errors/errors.ts";
 import { socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { killSpawned, type RuntimeChannel } from "../init/enter.ts";
 import { admissionOf, joinsPid, makesNetwork, type NewTask, spawnInit } from "../init/spawn.ts";
+import { killSpawned, type RuntimeChannel } from "../init/spawned.ts";
 import * as C from "../libc/constants.ts";
 import { close } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";

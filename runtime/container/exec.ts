@@ -1,8 +1,8 @@
 /** `reg exec`: runs one more process in a container, in its namespaces and its cgroup. */
 import { fromErrorData, RegError } from "../errors/errors.ts";
 import { execPaused, execStopped, notRunning, socketWithoutTty, ttyWithoutSocket } from "../errors/messages.ts";
-import { endedEarly, killSpawned, receive, type Spawned, welcome } from "../init/enter.ts";
 import { spawnExec } from "../init/exec.ts";
+import { endedEarly, killSpawned, receive, type Spawned, welcome } from "../init/spawned.ts";
 import * as C from "../libc/constants.ts";
 import { close, readLink, withFd } from "../libc/file.ts";
 import { closeHeld, type ExitStatus, openPidfd } from "../libc/process.ts";

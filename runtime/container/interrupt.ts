@@ -1,8 +1,8 @@
 /** What a caller who stays has to do with a process that is being made: he may want it no more, and its terminal is to be his. */
 import { RegError } from "../errors/errors.ts";
-import type { Wanted } from "../init/enter.ts";
+import type { EarlyEnd } from "../libc/hear.ts";
 
-export interface Interrupt extends Wanted {
+export interface Interrupt extends EarlyEnd {
   /** Sets up the terminal that the caller will relay, before the program writes to it. */
   readonly takeTerminal: (master: number) => void;
 }

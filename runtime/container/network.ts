@@ -1,6 +1,7 @@
 /** The network of a container that is being created: its namespace, and the devices that move into it. */
-import type { RuntimeChannel } from "../init/enter.ts";
+
 import type { NewTask } from "../init/spawn.ts";
+import type { RuntimeChannel } from "../init/spawned.ts";
 import * as C from "../libc/constants.ts";
 import { open, withFd } from "../libc/file.ts";
 import { type MovedDevice, moveDevices, type NetDevicePlan } from "../linux/net-device.ts";

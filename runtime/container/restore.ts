@@ -3,8 +3,8 @@
  * made here too; CRIU takes init's part.
  */
 import { fromErrorData, RegError } from "../errors/errors.ts";
-import { receive } from "../init/enter.ts";
 import { RESTORE_FDS, type Staged, setUpNetwork, spawnRestore } from "../init/restore.ts";
+import { receive } from "../init/spawned.ts";
 import * as C from "../libc/constants.ts";
 import { close, mkdir, readText, rmdir } from "../libc/file.ts";
 import { type ExitStatus, endChild } from "../libc/process.ts";

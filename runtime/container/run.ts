@@ -1,6 +1,6 @@
 /** `reg run`: create and start in one; in the foreground it stays, forwards signals and the terminal, and passes the status on. */
 import { fromErrorData } from "../errors/errors.ts";
-import { receive } from "../init/enter.ts";
+import { receive } from "../init/spawned.ts";
 import type { ExitStatus } from "../libc/process.ts";
 import { writePidFile } from "./caller.ts";
 import { type Built, build } from "./create.ts";

@@ -1,7 +1,7 @@
 /** The runtime's side of the messages with init, see init/protocol.ts. */
 import { at, fromErrorData, RegError } from "../errors/errors.ts";
-import { endedEarly, receive, type Spawned, welcome } from "../init/enter.ts";
 import type { FromInit } from "../init/protocol.ts";
+import { endedEarly, receive, type Spawned, welcome } from "../init/spawned.ts";
 import { writeText } from "../libc/file.ts";
 import { runHooks } from "../oci/hooks.ts";
 import type { Plan } from "../oci/plan/plan.ts";

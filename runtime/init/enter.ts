@@ -22,41 +22,15 @@ import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, open } from "../libc/file.ts";
 import { libc } from "../libc/libc.ts";
-import { poll } from "../libc/poll.ts";
-import {
-  clone3,
-  closeFrom,
-  endChild,
-  hasEnded,
-  inChild,
-  isChild,
-  lookAtEnd,
-  prctl,
-  setns,
-  waitFor,
-} from "../libc/process.ts";
+import { clone3, closeFrom, inChild, prctl, setns } from "../libc/process.ts";
 import { controlTerminal } from "../linux/tty.ts";
 import type { JoinedNamespace } from "../oci/plan/namespaces.ts";
 import { Channel } from "./channel.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import { newSession } from "./steps/become-user.ts";
 
-const SIGKILL = 9;
-/** How long a process may say nothing until it is asked whether it is still there. */
-const LOOK_MS = 1000;
-
-/** The runtime's end of the channel with a process that it has started. */
-export type RuntimeChannel = Channel<ToInit, FromInit>;
-
-/** The other end. */
+/** The other end of a RuntimeChannel. */
 export type InitChannel = Channel<FromInit, ToInit>;
-
-/** A process that was started for a container. */
-export interface Spawned {
-  /** As this process sees it. It changes when the process that was prepared outside is born inside. */
-  pid: number;
-  readonly channel: RuntimeChannel;
-}
 
 /**
  * Runs what a clone is there for, and ends it. An error goes to the runtime; it must not unwind into the caller, which in this process
@@ -144,72 +118,8 @@ export class Birth {
   }
 }
 
-/** Whether what is being made is still wanted. */
-export interface Wanted {
-  /** Readable when there may be something to check. */
-  readonly fd: number;
-  /** Throws when the caller wants an end. */
-  readonly check: () => void;
-}
-
-/**
- * The next message of a process, unless its caller loses interest before it comes. undefined when it has closed its end, or has ended: one that
- * was killed between the birth of its clone and its message of that leaves the channel to the clone, which waits for us.
- */
-export function receive<Received>(
-  { pid, channel }: { readonly pid: number; readonly channel: Channel<never, Received> },
-  wanted?: Wanted,
-): ReturnType<Channel<never, Received>["receive"]> {
-  for (let ended = false; ; ) {
-    const [readable, asked] = poll(
-      [
-        [channel.fd, C.POLLIN],
-        [wanted?.fd, C.POLLIN],
-      ],
-      ended ? 0 : LOOK_MS,
-    );
-    if (readable) return channel.receive(); // what is there already counts: a signal may be for the program that has just started
-    if (asked) wanted?.check();
-    if (ended) return undefined;
-    ended = hasEnded(pid); // it may have said something last of all: so there is one more look
-  }
-}
-
-/**
- * The process that was started ends, and another has taken its place. One that was taken over from inside a namespace could name any
- * pid: only a child of ours is believed.
- */
-export function replaceBy(spawned: Spawned, pid: number, ready = () => {}): void {
-  if (pid === spawned.pid || !isChild(pid)) throw new RegError("EPROTO", `process ${pid} is not one that reg has made`);
-  const outside = spawned.pid;
-  spawned.pid = pid;
-  ready();
-  waitFor(outside);
-}
-
-/** The runtime's part in a birth. */
-export function welcome(spawned: Spawned, pid: number): void {
-  // First of all, so that the other works on while the kernel takes the old process apart.
-  replaceBy(spawned, pid, () => spawned.channel.tell({ type: "proceed" }));
-}
-
-/** Why a process is not ready and never will be, when it could not say so itself: most often it is the OOM killer. It is left to be reaped, see killSpawned. */
-export function endedEarly({ pid }: Spawned, name: string): RegError {
-  const status = lookAtEnd(pid);
-  const how = "signal" in status ? `was killed by signal ${status.signal}` : `exited with status ${status.code}`;
-  const hint =
-    "signal" in status && status.signal === SIGKILL ? "is linux.resources.memory.limit too small?" : undefined;
-  return new RegError("ECHILD", `${name} ${how} before it was ready`, hint === undefined ? {} : { hint });
-}
-
 export function runtimeGone(): RegError {
   return new RegError("EPIPE", "the runtime has gone");
-}
-
-/** Takes a spawned process back: it is killed and reaped. */
-export function killSpawned({ pid, channel }: Spawned): void {
-  channel.close();
-  endChild(pid);
 }
 
 /** Joins a pid namespace, which is for children only. */

@@ -19,20 +19,16 @@ import type { Plan } from "../oci/plan/plan.ts";
 import { Channel } from "./channel.ts";
 import {
   becomeUntraceable,
-  endedEarly,
   inClone,
   joinNamespaces,
   joinPidNamespace,
   type OpenedNamespace,
   openNamespaces,
-  type RuntimeChannel,
-  receive,
-  replaceBy,
-  type Spawned,
 } from "./enter.ts";
 import { runInit } from "./main.ts";
 import type { FromInit, ToInit } from "./protocol.ts";
 import type { NetworkTask, RestoreTask } from "./restore.ts";
+import { endedEarly, type RuntimeChannel, receive, replaceBy, type Spawned } from "./spawned.ts";
 import { withFilter } from "./steps/seccomp.ts";
 import type { Admission, ExecTask, InitTask } from "./task.ts";
 import { closeTrees, descriptorsOf, makeTrees, type Trees } from "./trees.ts";

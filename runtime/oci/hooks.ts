@@ -5,6 +5,7 @@ import { RegError } from "../errors/errors.ts";
 import { checked } from "../libc/call.ts";
 import * as C from "../libc/constants.ts";
 import { close, withFd } from "../libc/file.ts";
+import type { EarlyEnd } from "../libc/hear.ts";
 import { libc } from "../libc/libc.ts";
 import { Struct } from "../libc/memory.ts";
 import { poll } from "../libc/poll.ts";
@@ -14,19 +15,13 @@ import type { Hook, Hooks, State } from "./config.ts";
 
 export type HookName = keyof Hooks;
 
-/** Ends a hook early: `check` throws when its caller wants that, and is asked whenever `fd` is readable. */
-export interface HookInterrupt {
-  readonly fd: number;
-  readonly check: () => void;
-}
-
 const SIGKILL = 9;
 /** What a failing hook wrote is quoted up to here. */
 const OUTPUT_LIMIT_BYTES = 4096;
 
 /** What runs beside the hooks. */
 export interface HookContext {
-  readonly interrupt?: HookInterrupt;
+  readonly interrupt?: EarlyEnd;
   /** The environment of a hook that names none: as in runc and crun the runtime's, if absent. */
   readonly env?: readonly string[];
 }
@@ -108,7 +103,7 @@ function exchange(
   output: number,
   state: Uint8Array,
   timeout: number | undefined,
-  interrupt: HookInterrupt | undefined,
+  interrupt: EarlyEnd | undefined,
 ) {
   const pidfd = openPidfd(pid);
   const deadline = timeout === undefined ? undefined : now() + timeout * 1000;

@@ -3,9 +3,9 @@
  * posix_spawn(3) make them, waits in the kernel until its child has begun another program, and CRIU has stopped that child: it would wait
  * for it in vain, and refuse after ten seconds ("Unseizable non-zombie"). Source: kernel/fork.c, wait_for_vfork_done.
  */
-import { EACCES, ENOENT, EPERM, ESRCH } from "../../errors/errno.ts";
+import { EACCES, ENOENT, EPERM } from "../../errors/errno.ts";
 import * as C from "../../libc/constants.ts";
-import { isErrno, open, readDirectory, readText, withFd } from "../../libc/file.ts";
+import { isErrno, open, readDirectory, readTextIfExists, withFd } from "../../libc/file.ts";
 import type { Cgroup } from "../../linux/cgroup/cgroup.ts";
 import { napUs, nowMs } from "../../linux/cgroup/wait.ts";
 
@@ -51,12 +51,12 @@ function waits(pid: number): boolean {
   try {
     const threads = withFd(open(`/proc/${pid}/task`, C.O_RDONLY | C.O_DIRECTORY), readDirectory);
     return threads.some(({ name }) => {
-      const call = Number.parseInt(readText(`/proc/${pid}/task/${name}/syscall`), 10);
+      const call = Number.parseInt(readTextIfExists(`/proc/${pid}/task/${name}/syscall`) ?? "", 10);
       return MAY_BE_VFORK.includes(call);
     });
   } catch (error) {
-    // It has ended, or the kernel does not tell, or not us; then CRIU has to see.
-    if (isErrno(error, ENOENT, ESRCH, EACCES, EPERM)) return false;
+    // It has ended, or it is not for us to see; then CRIU has to say.
+    if (isErrno(error, ENOENT, EACCES, EPERM)) return false;
     throw error;
   }
 }

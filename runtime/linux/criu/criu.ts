@@ -18,6 +18,7 @@ import { fromErrorData, RegError } from "../../errors/errors.ts";
 import { checked } from "../../libc/call.ts";
 import * as C from "../../libc/constants.ts";
 import { close, isErrno, readAll, withFd } from "../../libc/file.ts";
+import { type EarlyEnd, hear } from "../../libc/hear.ts";
 import { libc } from "../../libc/libc.ts";
 import { poll } from "../../libc/poll.ts";
 import { type ExitStatus, openPidfd, spawn, waitFor } from "../../libc/process.ts";
@@ -53,16 +54,10 @@ export interface Notification {
   readonly descriptors: readonly number[];
 }
 
-/** Ends a conversation early: `check` throws when its caller wants that, and is asked whenever `fd` is readable. */
-export interface CriuInterrupt {
-  readonly fd: number;
-  readonly check: () => void;
-}
-
 export interface Conversation {
   /** Answers a notification. What it throws ends CRIU's work, and is thrown. */
   readonly notified?: (notification: Notification) => void;
-  readonly interrupt?: CriuInterrupt | undefined;
+  readonly interrupt?: EarlyEnd | undefined;
 }
 
 /** Version 4.2.1 as 40201. */
@@ -164,15 +159,8 @@ export class Criu {
     }
   }
 
-  #receive(interrupt: CriuInterrupt | undefined) {
-    for (let heard = interrupt === undefined; !heard; ) {
-      const [readable, asked] = poll([
-        [this.#socket, C.POLLIN],
-        [interrupt?.fd, C.POLLIN],
-      ]);
-      heard = Boolean(readable);
-      if (asked && !heard) interrupt?.check();
-    }
+  #receive(interrupt: EarlyEnd | undefined) {
+    if (!hear(this.#socket, this.pid, interrupt)) return undefined;
     let received: ReturnType<typeof receiveMessage>;
     try {
       received = receiveMessage(this.#socket, LIMIT_BYTES);
